@@ -38,3 +38,30 @@ export function runToCompletion<T>(steps: Steps<T>): T {
   while (next.done !== true) next = steps.next();
   return next.value;
 }
+
+/**
+ * Runs the work for each item, `limit` at a time, and resolves with the results in the order of the items. After a failure, no
+ * further work begins. Rejects with the first failure when all work has ended.
+ */
+export async function runAtOnce<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const failures: unknown[] = [];
+  const waiting = [...items.entries()];
+  const workNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined && failures.length === 0; next = waiting.shift()) {
+      const [index, item] = next;
+      try {
+        results[index] = await work(item);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: limit }, workNext));
+  if (failures.length > 0) throw failures[0];
+  return results;
+}

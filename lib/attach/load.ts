@@ -9,6 +9,7 @@ import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } fro
 import { objectName } from '../native/features.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { readHostNamespaces } from '../process/host-namespaces.js';
+import { selectedCalls } from '../wire/encode/calls.js';
 import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { locateFields } from './fields.js';
 import type { AttachRequest } from './request.js';
@@ -111,6 +112,7 @@ export async function loadHook(
     config: encoded.config,
     code: encoded.code,
     maps: encoded.maps,
+    calls: selectedCalls(hook, encoding),
   });
 }
 

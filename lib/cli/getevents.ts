@@ -93,7 +93,9 @@ export async function getEvents(
   let recording: RecordingFile | undefined;
   try {
     if (options.record !== undefined) {
-      recording = await RecordingFile.create(options.record, context, (message) => printMessage(context, message));
+      recording = await RecordingFile.create(options.record, context, (message) =>
+        printMessage(context, `polytrace: ${message}`),
+      );
     }
     const output = open({
       shouldContinue: () => stop.enforces,

@@ -20,14 +20,20 @@ export class RecordingFile {
     this.#recorder = api.recorder();
   }
 
-  static async create(path: string, context: Context, report: (text: string) => void): Promise<RecordingFile> {
+  /** `name` is what messages call the file. */
+  static async create(
+    path: string,
+    context: Context,
+    report: (text: string) => void,
+    name = path,
+  ): Promise<RecordingFile> {
     let file: FileHandle;
     try {
       file = await open(path, 'w', 0o600);
     } catch (error) {
-      throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+      throw new UsageError(`cannot write ${name}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
     }
-    const recording = new RecordingFile(path, file, report, context);
+    const recording = new RecordingFile(name, file, report, context);
     await recording.#append(recording.#recorder.header);
     return recording;
   }
@@ -47,7 +53,7 @@ export class RecordingFile {
       await this.file.appendFile(text);
     } catch (error) {
       this.#failed = true;
-      this.report(`polytrace: the recording in ${this.path} ends here: ${(error as Error).message}`);
+      this.report(`the recording in ${this.path} ends here: ${(error as Error).message}`);
     }
   }
 }

@@ -83,7 +83,7 @@ export async function runTraced(
     if (record !== undefined) {
       // the first events wait for it
       openRecording = openOutput(run, record).then(async (file) => {
-        const recording = await RecordingFile.create(`/proc/self/fd/${file.fd}`, context, say);
+        const recording = await RecordingFile.create(`/proc/self/fd/${file.fd}`, context, say, record);
         await file.close();
         return recording;
       });
@@ -96,8 +96,9 @@ export async function runTraced(
       writeError(context.api.formatRunSummary(summary, 'text', violations));
     }
     await writeFiles(run, summary, violations, options, context);
-    await (await openRecording)?.close();
-    return endLike(run, summary, violations);
+    const written = (await (await openRecording)?.close()) ?? SUCCESS;
+    const status = endLike(run, summary, violations);
+    return status === SUCCESS ? written : status;
   } catch (error) {
     // the statuses of shells for a command that cannot be executed
     if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
@@ -113,9 +114,12 @@ async function openOutput(run: RunHandle, path: string): Promise<RunFile> {
   try {
     return await run.openFile(path);
   } catch (error) {
-    throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    throw cannotWrite(path, error);
   }
 }
+
+const cannotWrite = (path: string, error: unknown): UsageError =>
+  new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
 
 async function writeFiles(
   run: RunHandle,
@@ -128,7 +132,11 @@ async function writeFiles(
     const text = api.formatRunSummary(summary, format, violations);
     if (path === '-') return writeError(text);
     const file = await openOutput(run, path);
-    await file.writeFile(text).finally(() => file.close());
+    try {
+      await file.writeFile(text).finally(() => file.close());
+    } catch (error) {
+      throw cannotWrite(path, error);
+    }
   };
   if (options.summary !== undefined) await write(options.summary[1], options.summary[0]);
   if (options.report !== undefined) await write(options.report, 'html');

@@ -207,7 +207,10 @@ export interface NativeHookSpec {
   /** Instructions that replace marked bodies in the program. A body begins with `mark`, and both have the same length. */
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];
   readonly maps: readonly NativeMapSpec[];
+  /** The system calls that the hook selects, by numbers in a register: see native/hooks/call_table.h. */
+  readonly calls?: { readonly registerOffset: number; readonly numbers: readonly number[] } | undefined;
 }
+
 
 /** One of several attach points. For uprobe.multi, the offset is from the start of the file. */
 export type NativeAttachPoint = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;

@@ -7,6 +7,15 @@ let runs = 0;
 export class RunCgroup {
   private constructor(readonly folder: string) {}
 
+  /** True if this process belongs to a run. */
+  static isInside(): boolean {
+    try {
+      return /^0::.*\/polytrace-run-/m.test(readFileSync('/proc/self/cgroup', 'utf8'));
+    } catch {
+      return false;
+    }
+  }
+
   /** Undefined without a unified hierarchy, or without the right to make a folder there. */
   static create(): RunCgroup | undefined {
     try {

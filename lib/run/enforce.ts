@@ -111,7 +111,7 @@ export async function loadEnforcement(tracer: Tracer, pid: number, allowed: Allo
 }
 
 /** True if this kernel cannot hook functions, or cannot change what they return. */
-export function cannotHook(error: unknown): boolean {
+function cannotHook(error: unknown): boolean {
   const code = (error as { readonly code?: unknown }).code;
   return code === 'NO_ATTACH_MECHANISM' || code === 'OVERRIDE_NOT_POSSIBLE';
 }

@@ -14,7 +14,15 @@ import {
 } from './enforcement-policy.js';
 import type { Filter } from '../generalize/policy-text.js';
 import { deniedEndpoints } from './endpoints.js';
-import { COMPAT_CALLS, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import {
+  COMPAT_CALLS,
+  OPEN_CALLS,
+  OTHER_CALLS,
+  PAIR_AT_CALLS,
+  PAIR_CALLS,
+  PATH_AT_CALLS,
+  PATH_CALLS,
+} from './observed-calls.js';
 import {
   FOLDER,
   NUMBER,
@@ -70,8 +78,7 @@ function killHooks(): KillHook[] {
     args,
     denied,
   });
-  const { rename, link, symlink, ...single } = PATH_CALLS;
-  const { renameat, renameat2, linkat } = PATH_AT_CALLS;
+  const { rename, link } = PAIR_CALLS;
   const { creat, open, openat, openat2, openByHandle } = OPEN_CALLS;
   const flags = String(WRITE_FLAGS);
   return [
@@ -90,12 +97,15 @@ function killHooks(): KillHook[] {
       ...(writes === undefined ? [] : [[oneOf(openat2), ...otherThan(1, [...writes, ...READABLE], WRITE_NOISE)]]),
     ]),
     call(PATH_ARGS, (permissions) => [
-      ...otherNames(permissions, oneOf(...Object.values(single), rename, link), 2, 5),
-      ...otherNames(permissions, oneOf(rename, link, symlink), 3, 5),
+      ...otherNames(permissions, oneOf(...Object.values(PATH_CALLS), rename, link), 2, 5),
+      ...otherNames(permissions, oneOf(...Object.values(PAIR_CALLS)), 3, 5),
     ]),
     call(PATH_AT_ARGS, (permissions) => [
-      ...otherNames(permissions, oneOf(...Object.values(PATH_AT_CALLS)), 4, 7).slice(0, 1),
-      ...otherNames(permissions, oneOf(renameat, renameat2, linkat), 6, 7).slice(0, 1),
+      ...otherNames(permissions, oneOf(...Object.values(PATH_AT_CALLS), ...Object.values(PAIR_AT_CALLS)), 4, 7).slice(
+        0,
+        1,
+      ),
+      ...otherNames(permissions, oneOf(...Object.values(PAIR_AT_CALLS)), 6, 7).slice(0, 1),
     ]),
     call([NUMBER, RESULT, register('rdi', 'uint64'), FOLDER], deniedCalls),
     {

@@ -54,13 +54,10 @@ function loadYaml(): typeof Yaml {
 export function parseLock(text: string, file = '<lock>'): LockFact[] {
   const { LineCounter, parseDocument, isMap, isScalar, isSeq } = loadYaml();
   const lines = new LineCounter();
-  const fail = (message: string, node?: Node | null): never => {
+  const anew = 'write the file anew with --update-lock, or take it from version control';
+  const fail = (message: string, node?: Node | null, hint = anew): never => {
     const { line, col } = lines.linePos(node?.range?.[0] ?? 0);
-    throw new PolytraceError(
-      'LOCK_INVALID',
-      `${file}:${line}:${col}: ${message}`,
-      'write the file anew with --update-lock, or take it from version control',
-    );
+    throw new PolytraceError('LOCK_INVALID', `${file}:${line}:${col}: ${message}`, hint);
   };
   if (text.length > LOCK_BYTES_MAX) fail('the file is larger than 8 MiB');
   const document = parseDocument(text, { lineCounter: lines, maxAliasCount: 0 } as object);
@@ -80,6 +77,8 @@ export function parseLock(text: string, file = '<lock>'): LockFact[] {
       fail('a lock file has only the fields version and packages', key);
   }
   const version = root.get('version', true) as Node | undefined;
+  const isNewer = isScalar(version) && typeof version.value === 'number' && version.value > VERSION;
+  if (isNewer) fail('a newer version of polytrace has written this file', version, 'update polytrace');
   if (!isScalar(version) || version.value !== VERSION) fail(`the version is not ${VERSION}`, version ?? root);
   const packages = root.get('packages', true) as Node | undefined;
   if (!isMap(packages)) return fail('packages must be a map of package names', packages ?? root);

@@ -3,33 +3,33 @@
 /** Calls that open a file. `flags` is the register with the flags; undefined where it has none. */
 export const OPEN_CALLS = { open: 2, creat: 85, openat: 257, openat2: 437, openByHandle: 304 } as const;
 
-/** Changes of files by a path in the first argument, or in the first two. */
+/** Changes of a file by a path in the first argument. */
 export const PATH_CALLS = {
   truncate: 76,
-  rename: 82,
   mkdir: 83,
   rmdir: 84,
-  link: 86,
   unlink: 87,
-  symlink: 88,
   chmod: 90,
   chown: 92,
   lchown: 94,
   mknod: 133,
 } as const;
 
-/** The same with a descriptor of a folder before the path. */
+/** The same with paths in the first two arguments. The first path of symlink is only a text. */
+export const PAIR_CALLS = { rename: 82, link: 86, symlink: 88 } as const;
+
+/** Changes of a file by a path that a descriptor of a folder comes before. */
 export const PATH_AT_CALLS = {
   mkdirat: 258,
   mknodat: 259,
   fchownat: 260,
   unlinkat: 263,
-  renameat: 264,
-  linkat: 265,
   fchmodat: 268,
-  renameat2: 316,
   fchmodat2: 452,
 } as const;
+
+/** The same with two paths. */
+export const PAIR_AT_CALLS = { renameat: 264, linkat: 265, renameat2: 316 } as const;
 
 /** Calls that reach other processes or the kernel. */
 export const OTHER_CALLS = {

@@ -1,6 +1,7 @@
 /** Turns the events of a run into behaviors. */
 import type {
   BehaviorKind,
+  HookArgument,
   Process,
   ProcessExecEvent,
   ProcessKprobeEvent,
@@ -26,7 +27,16 @@ import {
   resolvePath,
   type Places,
 } from '../generalize/paths.js';
-import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import {
+  AT_FDCWD,
+  COMPAT_BIT,
+  OPEN_CALLS,
+  otherCallName,
+  PAIR_AT_CALLS,
+  PAIR_CALLS,
+  PATH_AT_CALLS,
+  PATH_CALLS,
+} from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
 import { readNumber, readPath, readText } from './values.js';
 import { isOwnSetting, isSecret } from '../generalize/secrets.js';
@@ -191,11 +201,23 @@ export class Observer {
     if (path !== undefined && path !== process.binary) this.#seePath(process, 'exec', path);
   }
 
+  /**
+   * The file that the kernel executes: the target of a link, or the interpreter of a script. Outside of the folder, these are the
+   * same on a machine, and found when a lock file is enforced.
+   */
+  #addProgram({ process, args: [program] }: ProcessTracepointEvent): void {
+    const path = readPath(program);
+    if (path === undefined || path === process.binary) return;
+    if (this.#isOrdinary(path) || this.#isOrdinary(process.binary)) this.#seePath(process, 'exec', path);
+  }
+
   #addCall(event: ProcessTracepointEvent): void {
     const { message } = event;
-    if (message === HOOK.open) this.#addOpen(event);
-    else if (message === HOOK.path) this.#addPaths(event);
-    else if (message === HOOK.pathAt) this.#addPathsAt(event);
+    if (message === HOOK.program) this.#addProgram(event);
+    else if (message === HOOK.open) this.#addOpen(event);
+    else if (message === HOOK.path || message === HOOK.pair) this.#addPaths(event);
+    else if (message === HOOK.pathAt) this.#addPathAt(event);
+    else if (message === HOOK.pairAt) this.#addPairAt(event);
     else if (message === HOOK.call) this.#addOther(event);
     else if (message === HOOK.state) this.#addSocket(event);
     else if (message === HOOK.sent || message === HOOK.received) this.#addBytes(event, message);
@@ -270,24 +292,25 @@ export class Observer {
     this.#change(process, call, one, two, readNumber(mode));
   }
 
-  #addPathsAt({ process, args }: ProcessTracepointEvent): void {
-    const [number, , descriptor, folder, first, third, second, working] = args;
-    const call = readNumber(number);
-    const at = readNumber(descriptor) === AT_FDCWD ? readPath(working) : readPath(folder);
-    const newFolder = Number(BigInt.asIntN(32, BigInt(readNumber(third))));
-    const target = newFolder === AT_FDCWD ? readPath(working) : newFolder === readNumber(descriptor) ? at : undefined;
-    this.#change(
-      process,
-      call,
-      resolvePath(readText(first), at),
-      resolvePath(readText(second), target),
-      readNumber(third),
-    );
+  #addPathAt({ process, args }: ProcessTracepointEvent): void {
+    const [number, , descriptor, folder, path, mode, , working] = args;
+    const at = readPath(readNumber(descriptor) === AT_FDCWD ? working : folder);
+    this.#change(process, readNumber(number), resolvePath(readText(path), at), undefined, readNumber(mode));
+  }
+
+  #addPairAt({ process, args }: ProcessTracepointEvent): void {
+    const [number, , folder, first, newFolder, second, working] = args;
+    // AT_FDCWD is no descriptor, and has no path
+    const resolve = (path: HookArgument | undefined, at: HookArgument | undefined): string | undefined =>
+      resolvePath(readText(path), readPath(at) ?? readPath(working));
+    this.#change(process, readNumber(number), resolve(first, folder), resolve(second, newFolder));
   }
 
   #change(process: Process, call: number, first = '(unknown)', second = '(unknown)', mode = 0): void {
-    const { rename, link, symlink, unlink, rmdir, chmod, mkdir, mknod, truncate } = PATH_CALLS;
-    const { renameat, renameat2, linkat, unlinkat, fchmodat, fchmodat2, mkdirat, mknodat } = PATH_AT_CALLS;
+    const { unlink, rmdir, chmod, mkdir, mknod, truncate } = PATH_CALLS;
+    const { rename, link, symlink } = PAIR_CALLS;
+    const { unlinkat, fchmodat, fchmodat2, mkdirat, mknodat } = PATH_AT_CALLS;
+    const { renameat, renameat2, linkat } = PAIR_AT_CALLS;
     const is = (...calls: readonly number[]): boolean => calls.includes(call);
     const isOutside = (path: string): boolean => !this.#isOrdinary(path);
     const pair = (word: string): [string, string] => {

@@ -2,7 +2,16 @@
  * The policy of `run`: what the command and its descendants do, by raw tracepoints. Every hook tests one bit of the
  * process, so other processes are not reported. Pure.
  */
-import { COMPAT_CALLS, AT_FDCWD, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import {
+  AT_FDCWD,
+  COMPAT_CALLS,
+  OPEN_CALLS,
+  OTHER_CALLS,
+  PAIR_AT_CALLS,
+  PAIR_CALLS,
+  PATH_AT_CALLS,
+  PATH_CALLS,
+} from './observed-calls.js';
 import { SECRET_BEGINNINGS, SECRET_ENDS } from '../generalize/secrets.js';
 
 export const POLICY_NAME = 'polytrace-run';
@@ -28,9 +37,12 @@ export function followProcess(pid: number): Readonly<Record<string, unknown>> {
 
 /** Names of the hooks, as the message of their events. */
 export const HOOK = {
+  program: 'program',
   open: 'open',
   path: 'path',
+  pair: 'pair',
   pathAt: 'path at',
+  pairAt: 'pair at',
   call: 'call',
   state: 'socket',
   sent: 'sent',
@@ -84,7 +96,7 @@ export function runPolicy(options: RunPolicyOptions): string {
     optional: true,
     message,
     args,
-    selectors: selectors.map((selector) => ({ ...who, ...selector })),
+    selectors: selectors.map(({ matchArgs }) => ({ ...who, ...(matchArgs.length === 0 ? {} : { matchArgs }) })),
   });
   const callHook = (message: string, args: readonly Filter[], selectors: readonly Selector[]): object =>
     hook('raw_syscalls', 'sys_exit', message, args, selectors);
@@ -95,9 +107,12 @@ export function runPolicy(options: RunPolicyOptions): string {
     ...(kprobes.length === 0 ? {} : { kprobes }),
     tracepoints: [
       ...(options.tracepoints ?? []),
+      hook('sched', 'sched_process_exec', HOOK.program, [param(2, 'linux_binprm')], [{ matchArgs: [] }]),
       callHook(HOOK.open, OPEN_ARGS, openSelectors(options)),
       callHook(HOOK.path, PATH_ARGS, pathSelectors(options)),
+      callHook(HOOK.pair, PATH_ARGS, [succeeded(Object.values(PAIR_CALLS))]),
       callHook(HOOK.pathAt, PATH_AT_ARGS, pathAtSelectors(options)),
+      callHook(HOOK.pairAt, PAIR_AT_ARGS, [succeeded(Object.values(PAIR_AT_CALLS))]),
       callHook(HOOK.call, CALL_ARGS, callSelectors()),
       callHook(HOOK.answer, ANSWER_ARGS, ANSWER_SELECTORS),
       hook('sock', 'inet_sock_set_state', HOOK.state, [param(0, 'sock'), param(1, 'int32'), param(2, 'int32')], [
@@ -163,22 +178,20 @@ export const PATH_ARGS = [
   FOLDER,
 ];
 
+/** Calls with two paths are few: whoever reads the event decides. Filters on both would double the time that the kernel checks. */
+const succeeded = (calls: readonly number[]): Selector => ({ matchArgs: [SUCCEEDED, oneOf(calls)] });
+
 function pathSelectors({ folder }: RunPolicyOptions): Selector[] {
-  const { rename, link, symlink, ...single } = PATH_CALLS;
-  const first = [SUCCEEDED, oneOf([...Object.values(single), rename, link])];
-  const second = [SUCCEEDED, oneOf([rename, link, symlink])];
-  return [
-    ...outsidePaths(2, 5, folder).map((path) => ({ matchArgs: [...first, ...path] })),
-    ...outsidePaths(3, 5, folder).map((path) => ({ matchArgs: [...second, ...path] })),
-  ];
+  const { matchArgs } = succeeded(Object.values(PATH_CALLS));
+  return outsidePaths(2, 5, folder).map((path) => ({ matchArgs: [...matchArgs, ...path] }));
 }
 
-/** The filters of a path that is outside of the folder, absolute or relative to the working folder. */
+/** The filters of a path that may be outside of the folder, absolute or relative to the working folder. */
 function outsidePaths(path: number, workingFolder: number, folder: string | undefined): Filter[][] {
   if (folder === undefined) return [[]];
   return [
     [at(path, 'Prefix', '/'), at(path, 'NotPrefix', `${folder}/`)],
-    [at(path, 'NotPrefix', '/'), at(path, 'SubString', '..')],
+    [at(path, 'SubString', '..')],
     [at(path, 'NotPrefix', '/'), at(workingFolder, 'NotPrefix', `${folder}/`), at(workingFolder, 'NotEqual', folder)],
   ];
 }
@@ -195,22 +208,25 @@ export const PATH_AT_ARGS = [
   FOLDER,
 ];
 
+/** Number, result, folder of the first path, first path, folder of the second path, second path, working folder. */
+const PAIR_AT_ARGS = [
+  NUMBER,
+  RESULT,
+  register('rdi', 'fd'),
+  register('rsi', 'string'),
+  register('rdx', 'fd'),
+  register('r10', 'string'),
+  FOLDER,
+];
+
 function pathAtSelectors({ folder }: RunPolicyOptions): Selector[] {
-  const { renameat, renameat2, linkat } = PATH_AT_CALLS;
-  const all = [SUCCEEDED, oneOf(Object.values(PATH_AT_CALLS))];
-  const two = [SUCCEEDED, oneOf([renameat, renameat2, linkat])];
-  if (folder === undefined) return [{ matchArgs: all }];
+  const { matchArgs } = succeeded(Object.values(PATH_AT_CALLS));
+  if (folder === undefined) return [{ matchArgs }];
   const [absolute = [], upwards = [], outside = []] = outsidePaths(4, 7, folder);
   const otherFolder = [at(4, 'NotPrefix', '/'), at(3, 'NotPrefix', `${folder}/`), at(3, 'NotEqual', folder)];
-  return [
-    { matchArgs: [...all, ...absolute] },
-    { matchArgs: [...all, ...upwards] },
-    { matchArgs: [...all, at(2, 'Equal', String(AT_FDCWD)), ...outside] },
-    { matchArgs: [...all, ...otherFolder] },
-    ...outsidePaths(6, 7, folder)
-      .slice(0, 2)
-      .map((path) => ({ matchArgs: [...two, ...path] })),
-  ];
+  return [absolute, upwards, [at(2, 'Equal', String(AT_FDCWD)), ...outside], otherFolder].map((path) => ({
+    matchArgs: [...matchArgs, ...path],
+  }));
 }
 
 /** Number, result, and the arguments as numbers and as strings. */

@@ -92,11 +92,8 @@ function permit(sources: RuleSources, lock: readonly LockFact[] | undefined, isP
   const has = (kind: BehaviorKind): boolean => facts?.some((fact) => fact.kind === kind) === true;
   return {
     ...(limitsWrite ? { writes: [...own, ...rulesWrite, ...changedPaths(facts, variables)] } : {}),
-    // the shell that runs a script, and what the script executes, are facts of its package; programs in the working folder have
-    // other names in the kernel, which nobody knows before the installation: those of the links in node_modules/.bin
-    ...(facts === undefined
-      ? {}
-      : { execs: [...own, ...listSubjects(facts, 'exec').flatMap((text) => variables.expand(text))] }),
+    // the shell that runs a script, and what the script executes, are facts of its package
+    ...(facts === undefined ? {} : { execs: listSubjects(facts, 'exec').flatMap((text) => variables.expand(text)) }),
     ...(limitsConnect ? { connects: hosts } : {}),
     dns: hosts.some(({ isName }) => isName) || has('dns') || (preset === 'install' && !isPackage),
     ...(facts !== undefined || preset !== undefined

@@ -4,7 +4,7 @@ import { readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
-import { PolytraceError } from '../errors.js';
+import { KernelError, PolytraceError } from '../errors.js';
 import { hostGaps } from '../tracer/host-gaps.js';
 import { loadBinding } from '../native/binding.js';
 import { openTracer } from '../tracer/tracer.js';
@@ -12,7 +12,7 @@ import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
 import { ENFORCEMENT_POLICY, isPackageFolder } from './enforcement-policy.js';
-import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, findRules, type Allowed } from './enforce.js';
+import { checkEnforce, loadEnforcement, prepareEnforcement, findRules, type Allowed } from './enforce.js';
 import { functionPolicy } from './function-policy.js';
 import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
@@ -67,7 +67,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     child.kill(SIGKILL);
     await child.waitForEnd();
     cgroup?.remove();
-    throw error;
+    throw explainRefusal(error);
   }
   const { tracer } = opened;
   const skipped = tracer.policies().flatMap((policy) => policy.skipped.map((hook) => ({ policy: policy.name, hook })));
@@ -84,6 +84,13 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     allowed,
     ...opened,
   });
+}
+
+/** BPF is refused to a command that runs in another run. */
+function explainRefusal(error: unknown): unknown {
+  if (!(error instanceof KernelError) || error.code !== 'NOT_PERMITTED' || !RunCgroup.isInside()) return error;
+  const hint = 'the command is in another `polytrace run`, whose --enforce refuses BPF: enforce in one of them only';
+  return new KernelError('NOT_PERMITTED', error.message, hint, error);
 }
 
 interface OpenedTracer {
@@ -104,8 +111,11 @@ async function openRunTracer(
     folder: isEverywhere(places) ? undefined : places.folder,
     programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
   };
+  const { fentry, kprobe } = loadBinding().probeFeatures(btf);
+  const seesFunctions = fentry.available || kprobe.available;
+  const policies = [runPolicy(policy), ...(seesFunctions ? [functionPolicy(policy)] : [])];
   const tracer = await openTracer({
-    policies: [{ yaml: runPolicy(policy), file: 'the policy of run' }],
+    policies: policies.map((yaml) => ({ yaml, file: 'the policy of run' })),
     environment: ORIGIN_VARIABLES,
     coalesceMs: COALESCE_MS,
     bufferSize: BUFFER_BYTES,
@@ -114,22 +124,10 @@ async function openRunTracer(
     ...(btf === undefined ? {} : { btf }),
   });
   try {
-    const seesFunctions = await addFunctions(tracer, functionPolicy(policy));
     const enforcement = allowed === undefined ? undefined : await loadEnforcement(tracer, pid, allowed);
     return { tracer, seesFunctions, enforcement };
   } catch (error) {
     await tracer.close();
-    throw error;
-  }
-}
-
-/** Returns false if this kernel cannot hook functions. */
-async function addFunctions(tracer: Tracer, yaml: string): Promise<boolean> {
-  try {
-    await tracer.addPolicy({ yaml, file: 'the policy of run' });
-    return true;
-  } catch (error) {
-    if (cannotHook(error)) return false;
     throw error;
   }
 }
@@ -253,6 +251,9 @@ class Run implements RunHandle {
     const file = await this.openFile(path);
     try {
       await file.writeFile(formatLock(behaviors));
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+      throw new PolytraceError('RUN_FAILED', `cannot write ${path}: ${reason}`, 'the file is not complete: remove it');
     } finally {
       await file.close();
     }

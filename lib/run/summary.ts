@@ -212,11 +212,12 @@ function formatPage(summary: RunSummary, violations: readonly Behavior[]): strin
     escapeText(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
   const formatTrees = (group: readonly Behavior[]): string =>
     html(formatViolations(group).join('\u0001')).replaceAll('\\u0001', '\n');
-  const { refused } = splitViolations(summary, violations);
+  const { refused, added } = splitViolations(summary, violations);
+  const isMarked = new Set([...refused, ...added]);
   const rows = byKind(summary.behaviors).map(([kind, group]) => {
     const lines = group.map(
       (behavior) =>
-        `<tr${violations.includes(behavior) ? ' class="new"' : ''}><td>${html(formatOrigin(behavior))}</td><td>${html(behavior.subject + formatBytes(behavior))}</td><td>${behavior.count}</td><td>${html([...behavior.process].reverse().join(' › '))}</td></tr>`,
+        `<tr${isMarked.has(behavior) ? ' class="new"' : ''}><td>${html(formatOrigin(behavior))}</td><td>${html(behavior.subject + formatBytes(behavior))}</td><td>${behavior.count}</td><td>${html([...behavior.process].reverse().join(' › '))}</td></tr>`,
     );
     const open = SERIOUS.has(kind) || group.length <= 20 ? ' open' : '';
     return `<details${open}><summary>${html(TITLES[kind])} (${group.length})</summary><table>${lines.join('\n')}</table></details>`;
@@ -228,7 +229,7 @@ function formatPage(summary: RunSummary, violations: readonly Behavior[]): strin
 summary{font-weight:600;margin:.8em 0}.new{background:#f8d7da;color:#000}pre{overflow:auto}</style></head><body>
 <h1>polytrace run</h1><p>${html(formatHead(summary))}</p>
 ${refused.length === 0 ? '' : `<h2>Refused</h2><pre>${formatTrees(refused)}</pre>`}
-${violations.length === 0 ? '' : `<h2>New against the lock file</h2><pre>${formatTrees(violations)}</pre>`}
+${added.length === 0 ? '' : `<h2>New against the lock file</h2><pre>${formatTrees(added)}</pre>`}
 ${rows.join('\n')}
 <ul>${formatNotes(summary)
     .map((note) => `<li>${html(note)}</li>`)

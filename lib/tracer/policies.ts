@@ -11,7 +11,7 @@ import type {
   TracerOptions,
 } from '../../types/tracer.js';
 import { KernelError, PolytraceError, throwIfAborted } from '../errors.js';
-import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
+import { runAtOnce, runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import { toLimitError } from '../native/limits.js';
@@ -45,6 +45,9 @@ import { findTargets, type Target } from '../attach/targets.js';
 
 /** Time until a detached program has ended. It may still run on another CPU and write a record. */
 const LINGER_MS = 100;
+
+/** Hooks that are loaded at the same time. The verifier needs some megabytes for each. */
+const LOADS_AT_ONCE = 2;
 
 /** A group has no records of its own. */
 const GROUP_HOOK = makeEmptyHook('kprobe', '', { file: '', line: 0, column: 0 });
@@ -165,13 +168,15 @@ export class PolicySet {
     return compilePolicies(sources, signal);
   }
 
-  /** Adds all policies or none. */
+  /** Adds all policies or none. `compiling`: the same sources, which are being compiled already. */
   async add(
     sources: readonly PolicySource[],
     options: LoadOptions = {},
     onProgress?: TracerOptions['onProgress'],
+    compiling?: ReturnType<typeof compilePolicies>,
   ): Promise<PolicyStatus[]> {
-    const { policies, kernel } = await this.#compile(sources, options.signal);
+    if (compiling !== undefined) await this.#loadKernelBtf();
+    const { policies, kernel } = await (compiling ?? this.#compile(sources, options.signal));
     const names = new Set(this.#policies.keys());
     for (const { compiled } of policies) {
       if (names.has(policyKey(compiled))) {
@@ -412,14 +417,20 @@ export class PolicySet {
       const all = await runCooperatively(this.#findTargets(compiled, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
       const loading = { compiled, mode, kernel, attached: attachedPolicy };
-      for (const target of all.flatMap(({ targets }) => targets)) {
+      const targets = all.flatMap((each) => each.targets).filter(({ hook }) => !isInContainers(hook));
+      const attach = async (target: Target): Promise<AttachedHook | undefined> => {
         await yieldToEventLoop();
         throwIfAborted(signal);
-        if (isInContainers(target.hook)) continue;
         const hook = await this.#attachTarget(target, { ...loading, enforcer });
         if (hook === undefined) skipped.push(target.hook.call);
         else if (target.hook.kind === 'enforcer') enforcer ??= hook.id;
-      }
+        return hook;
+      };
+      // the first one is relocated, which is most of its cost, and the others reuse that; their order stays that of the policy
+      const [first, ...others] = targets;
+      const attached = first === undefined ? [] : [await attach(first)];
+      attached.push(...(await runAtOnce(others, this.#loadsAtOnce(compiled), attach)));
+      hooks.splice(0, hooks.length, ...attached.filter((hook) => hook !== undefined));
       await this.#containerUprobes.add(uprobes);
       throwIfAborted(signal);
     } catch (error) {
@@ -427,6 +438,12 @@ export class PolicySet {
       throw error;
     }
     return attachedPolicy;
+  }
+
+  /** Groups, enforcers and pins need the hooks before them. */
+  #loadsAtOnce({ hooks }: CompiledPolicy): number {
+    const isOrdered = this.#groups !== undefined || this.#handover !== undefined || this.#options.persist !== undefined;
+    return isOrdered || hooks.some(({ kind }) => kind === 'enforcer') ? 1 : LOADS_AT_ONCE;
   }
 
   /** Undefined if the policy allows that the target is missing. */

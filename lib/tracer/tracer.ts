@@ -52,6 +52,7 @@ import {
   type ResolvedOptions,
 } from './options.js';
 import { TracerHandle, type OwnedTracer } from './handle.js';
+import { compilePolicies } from './compile-policies.js';
 import { checkPolicySource } from './policy-source.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { PolicySet } from './policies.js';
@@ -274,8 +275,9 @@ class KernelTracer implements OwnedTracer {
     sources: readonly PolicySource[],
     options: LoadOptions,
     onProgress: TracerOptions['onProgress'],
+    compiling?: ReturnType<typeof compilePolicies>,
   ): Promise<PolicyStatus[]> {
-    return this.#change(() => this.#policies.add(sources, options, onProgress));
+    return this.#change(() => this.#policies.add(sources, options, onProgress, compiling));
   }
 
   /** Ends the policies that an earlier tracer has left in the same folder. Returns the names of those that stay. */
@@ -581,12 +583,17 @@ async function openWithSession(
   given: TracerOptions,
 ): Promise<Tracer> {
   const { persist, mode, signal } = options;
+  const sources = given.policies ?? [];
+  let compiling: ReturnType<typeof compilePolicies> | undefined;
   let persistence: Persistence | undefined;
   let tracer: KernelTracer;
   try {
     const features = await session.probeFeatures();
     checkLimits(features);
     throwIfAborted(signal);
+    // the kernel checks the programs of the base sensor meanwhile
+    if (features.btf.available && sources.length > 0) compiling = compilePolicies(sources, signal);
+    compiling?.catch(() => undefined);
     persistence = persist === undefined ? undefined : new Persistence(persist, binding);
     const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
     await openSession(parts);
@@ -603,7 +610,7 @@ async function openWithSession(
     await tracer.watchContainers();
     throwIfAborted(signal);
     const loadOptions = { ...(mode === undefined ? {} : { mode }), ...(signal === undefined ? {} : { signal }) };
-    await tracer.addPolicies(given.policies ?? [], loadOptions, given.onProgress);
+    await tracer.addPolicies(sources, loadOptions, given.onProgress, compiling);
     throwIfAborted(signal);
     if (options.takeOver) await tracer.takeOver();
   } catch (error) {

@@ -12,13 +12,11 @@
 
 #include "backend/unreturned.h"
 #include "base/error.h"
+#include "base/free_memory.h"
 #include "base/parallel.h"
 #include "loading/features.h"
 #include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
-
-// musl has no malloc_trim()
-extern "C" __attribute__((weak)) int malloc_trim(size_t pad);
 
 namespace polytrace {
 
@@ -160,6 +158,8 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
   cache_relocated(spec.object, key, object, program_instructions);
+  // hooks are loaded next, some at the same time
+  return_free_memory();
 }
 
 void BpfBackend::load_scan() {
@@ -230,21 +230,27 @@ uint32_t BpfBackend::self_tgid() const {
   return shared == nullptr ? 0 : shared->self_tgid;
 }
 
-std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
+Hook BpfBackend::load_hook(const HookSpec& spec) const {
   require_open();
   const FindMap find = [this](uint32_t id) {
     const auto found = hooks_.find(id);
     return found == hooks_.end() ? -1 : found->second.notifications.value;
   };
-  Hook hook = load_hook(spec, {sensor_.get(), marks_.get()}, find);
+  return polytrace::load_hook(spec, {sensor_.get(), marks_.get()}, find);
+}
+
+std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec, Hook hook) {
+  require_open();
   std::vector<uint32_t> skipped;
   try {
-    skipped = attach_hook(hook, spec);
+    // a table of calls ends with this process, so pinned hooks have links of their own
+    if (pins_.is_active() || !call_tables_.add(spec, hook)) skipped = attach_hook(hook, spec);
     pin_hook(spec.id, hook);
     release_object(hook, spec);
     const std::scoped_lock lock(mutex_);
     hooks_.emplace(spec.id, std::move(hook));
   } catch (...) {
+    call_tables_.remove(spec.id);
     unpin_hook(spec.id, hook);
     detach_probes(hook);
     throw;
@@ -258,6 +264,7 @@ void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
     const std::scoped_lock lock(mutex_);
     removed.insert(hooks_.extract(id));
   }
+  for (const uint32_t id : ids) call_tables_.remove(id);
   for (auto& [id, hook] : removed) unpin_hook(id, hook);
   for (auto& [id, hook] : removed) detach_probes(hook);
   destroy_hook_links(removed);
@@ -332,7 +339,7 @@ void BpfBackend::close() noexcept {
   marks_.reset();
   sensor_.reset();
   // returns the megabytes that libbpf needed for the kernel's BTF
-  if (malloc_trim != nullptr) malloc_trim(0);
+  return_free_memory();
 }
 
 }  // namespace polytrace

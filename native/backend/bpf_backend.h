@@ -20,6 +20,7 @@
 #include "backend/pins.h"
 #include "base/abi_types.h"
 #include "base/handles.h"
+#include "hooks/call_table.h"
 #include "hooks/hook.h"
 #include "hooks/hook_spec.h"
 
@@ -109,8 +110,11 @@ class BpfBackend {
   // Returns this process's id in the initial pid namespace; 0 if events of this process are included. Any thread.
   uint32_t self_tgid() const;
 
+  // Loads the programs of a hook, which add_hook() attaches. Unless the hook uses maps of others, any thread may call
+  // it until close(), also at the same time as others.
+  Hook load_hook(const HookSpec& spec) const;
   // Returns the indexes of the attach points that were skipped.
-  std::vector<uint32_t> add_hook(const HookSpec& spec);
+  std::vector<uint32_t> add_hook(const HookSpec& spec, Hook hook);
   void remove_hooks(std::span<const uint32_t> ids);
   // Counts calls of the hook that cannot return any more as lost, and makes room for others.
   void sweep_pending(uint32_t id) noexcept;
@@ -250,6 +254,7 @@ class BpfBackend {
   MappedMap counters_;
   Pins pins_;
   std::map<uint32_t, Hook> hooks_;
+  CallTables call_tables_;
   uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
   std::vector<int> detached_events_;
   Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()

@@ -87,6 +87,7 @@ void BpfBackend::detach_links(bool keep) noexcept {
     }
   }
   // the sensor stays attached until all hooks are detached
+  call_tables_.clear();
   destroy_hook_links(hooks_);
   for (std::vector<LinkPtr>* links : {&sockets_links_, &sensor_links_}) {
     if (keeps_pinned) disconnect_links(*links);

@@ -41,6 +41,17 @@ MapSpec read_map(const Napi::Object& object) {
   return map;
 }
 
+// { registerOffset, numbers }
+void read_calls(HookSpec& spec, const Napi::Value& value) {
+  if (!value.IsObject()) return;
+  const auto calls = value.As<Napi::Object>();
+  const auto numbers = calls.Get("numbers").As<Napi::Array>();
+  for (uint32_t i = 0; i < numbers.Length(); i++) {
+    spec.calls.push_back(numbers.Get(i).As<Napi::Number>().Uint32Value());
+  }
+  spec.call_register = read_number(calls, "registerOffset");
+}
+
 }  // namespace
 
 HookSpec read_hook_spec(const Napi::Object& object) {
@@ -56,6 +67,7 @@ HookSpec read_hook_spec(const Napi::Object& object) {
   spec.config = copy_bytes(object.Get("config"));
   spec.code = map_array(object.Get("code"), read_code);
   spec.maps = map_array(object.Get("maps"), read_map);
+  read_calls(spec, object.Get("calls"));
   return spec;
 }
 

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <memory>
+#include <system_error>
 #include <utility>
 
+#include "base/free_memory.h"
+#include "base/signals.h"
 #include "binding/arguments.h"
 #include "binding/cached_btf.h"
 #include "binding/features.h"
@@ -202,6 +206,7 @@ Napi::Value Session::load_kernel_btf(const Napi::CallbackInfo& info) {
 // (the object that loadKernelBtf() resolved with)
 Napi::Value Session::release_kernel_btf(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<CachedBtf>>().Data()->release();
+  return_free_memory();
   return info.Env().Undefined();
 }
 
@@ -270,13 +275,29 @@ Napi::Value Session::track(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::take_tracked(const Napi::CallbackInfo& info) { return gc_tracker_.take_all(info.Env()); }
 
+std::future<Hook> Session::start_loading(std::shared_ptr<const HookSpec> spec) {
+  const auto load = [this, spec] { return backend_.load_hook(*spec); };
+  if (!uses_other_maps(*spec)) {
+    try {
+      // the thread inherits the mask
+      const BlockedSignals blocked;
+      return std::async(std::launch::async, load);
+    } catch (const std::system_error&) {
+      // without a further thread, the worker loads them
+    }
+  }
+  return std::async(std::launch::deferred, load);
+}
+
 // (spec): resolves with the indexes of the attach points that were skipped
 Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
   auto spec = std::make_shared<const HookSpec>(read_hook_spec(info[0].As<Napi::Object>()));
-  return run_on_worker(info, [this, spec] {
+  // a job that is dropped waits for its thread
+  auto loading = std::make_shared<std::future<Hook>>(start_loading(spec));
+  return run_on_worker(info, [this, spec, loading] {
     std::vector<uint32_t> skipped;
     try {
-      skipped = backend_.add_hook(*spec);
+      skipped = backend_.add_hook(*spec, loading->get());
     } catch (...) {
       polytrace::close_all(backend_.take_detached_events());
       throw;

@@ -264,6 +264,12 @@ void share_maps_by_name(bpf_object* object, std::span<const char* const> names, 
   }
 }
 
+bool uses_other_maps(const HookSpec& spec) {
+  const hook_config config = read_config(spec.config);
+  return config.mark_tests != 0 || config.mark_actions != 0 ||
+         std::ranges::any_of(spec.maps, [](const MapSpec& map) { return map.shared_with.has_value(); });
+}
+
 Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& find) {
   const std::string programs = programs_key(program_names(spec));
   std::vector<uint8_t> bytes = object_bytes(spec.object, programs);

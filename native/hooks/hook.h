@@ -66,6 +66,9 @@ struct MapOwners {
   bpf_object* marks = nullptr;  // null until a policy has marks
 };
 
+// True if loading the hook needs maps of other hooks or of marks, which must be loaded before.
+bool uses_other_maps(const HookSpec& spec);
+
 // Loads the hook's programs; nothing is attached yet. Throws Failure.
 Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& find);
 

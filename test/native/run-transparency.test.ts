@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needsRoot, ROOT } from './support.js';
@@ -128,5 +128,17 @@ describe('run, as the command sees it', function () {
     writeFileSync(join(folder, 'lock.yaml'), 'version: 2\n');
     const wrong = run('--lock', 'lock.yaml', '--', 'true');
     assert.deepEqual([wrong.status, /LOCK_INVALID: lock\.yaml:1:10/.test(wrong.stderr)], [1, true]);
+  });
+
+  it('a file that has no room is named, and is an error', () => {
+    const write = (...options: string[]): Pick<SpawnSyncReturns<string>, 'status' | 'stderr'> =>
+      spawnSync(process.execPath, [COMMAND, 'run', '--quiet', ...options, '--', 'true'], { cwd: folder, encoding: 'utf8' });
+    const recorded = write('--record', '/dev/full');
+    assert.deepEqual([recorded.status, recorded.stderr], [4, 'polytrace: the recording in /dev/full ends here: ENOSPC: no space left on device, write\n']);
+    const page = write('--report', '/dev/full');
+    assert.deepEqual([page.status, page.stderr.split('\n')[0]], [2, 'polytrace: cannot write /dev/full: ENOSPC']);
+    symlinkSync('/dev/full', join(folder, 'lock'));
+    const locked = write('--update-lock', '--lock', 'lock');
+    assert.deepEqual([locked.status, locked.stderr.split('\n')[0]], [1, 'polytrace: error RUN_FAILED: cannot write lock: ENOSPC']);
   });
 });

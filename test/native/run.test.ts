@@ -46,16 +46,30 @@ describe('run', function () {
     const script = `
 echo inside > inside; echo x > ${env['HOME']}/.bashrc; cat ${env['HOME']}/.ssh/id_rsa
 chmod +x ${env['HOME']}/tool; mv ${env['HOME']}/tool ${env['HOME']}/moved; rm ${env['HOME']}/moved
-( setsid sh -c '( sh -c "echo deep > ${env['HOME']}/deep" & ) ; wait' ); exit 7`;
+mkdir sub; touch $HOME/up $HOME/down; rm sub/../../$(basename $HOME)/up "$PWD/sub/../../$(basename $HOME)/down"
+mkdir a; touch a/in; mv a/in b; ln b a/hard; ln -s b a/soft; rm -r a "$PWD/b"
+( setsid sh -c '( sh -c "echo deep > ${env['HOME']}/deep" & ) ; wait' ); until [ -s ${env['HOME']}/deep ]; do :; done; exit 7`;
     const [summary] = await runIn(folder, ['sh', '-c', script], { env });
     const home = env['HOME'] ?? '';
     assert.equal(summary.exitCode, 7);
     assert.deepEqual(subjects(summary, 'secret'), [`${home}/.ssh/id_rsa`]);
-    assert.deepEqual(subjects(summary, 'write'), [`${home}/.bashrc`, `${home}/deep`]);
+    assert.deepEqual(subjects(summary, 'write'), [`${home}/.bashrc`, `${home}/deep`, `${home}/down`, `${home}/up`]);
     assert.deepEqual(subjects(summary, 'mode'), [`${home}/tool (executable)`]);
     assert.deepEqual(subjects(summary, 'rename'), [`${home}/tool → ${home}/moved`]);
-    assert.deepEqual(subjects(summary, 'remove'), [`${home}/moved`]);
+    // a path can leave the folder and come back to it; what stays in it is no line
+    assert.deepEqual(subjects(summary, 'remove'), [`${home}/down`, `${home}/moved`, `${home}/up`]);
     assert.equal(summary.lost, 0);
+  });
+
+  it('a program in the folder that the lock file does not have is new, also behind a link', async () => {
+    const { folder, env } = makeProject();
+    const lock = join(folder, 'lock.yaml');
+    const own = 'cp /usr/bin/true tool; ln -sf tool link; ./link';
+    await runIn(folder, ['sh', '-c', own], { env, lock });
+    const [, again] = await runIn(folder, ['sh', '-c', own], { env, lock });
+    assert.deepEqual(again, []);
+    const [, violations] = await runIn(folder, ['sh', '-c', `${own}; cp tool x; ln -sf x link; ./link`], { env, lock });
+    assert.deepEqual(violations.map(({ fact }) => fact), ['$PWD/x']);
   });
 
   it('processes that outlive the command are named, and killed if that is wanted', async () => {

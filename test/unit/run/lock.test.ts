@@ -52,7 +52,8 @@ describe('lock files', () => {
 
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['', /^f:1:1: this is no lock file/],
-    ['version: 2\npackages: {}', /^f:1:10: the version is not 1/],
+    ['version: 2\npackages: {}', /^f:1:10: a newer version of polytrace has written this file/],
+    ['version: x\npackages: {}', /^f:1:10: the version is not 1/],
     ['packages: {}', /the version is not 1/],
     ['version: 1\npackages: []', /^f:2:11: packages must be a map/],
     ['version: 1\npackages: {}\nmore: 1', /^f:3:1: a lock file has only/],
@@ -111,6 +112,18 @@ describe('summaries of a run', () => {
     const page = formatRunSummary(summary, 'html', [hostile]);
     assert.ok(!page.includes('<b>') && page.includes("default-src 'none'"));
     assert.match(page, /class="new"/);
+  });
+
+  it('what was refused is not listed as new as well', () => {
+    const refused = behavior('write', '/etc/refused', { refused: true });
+    const all = { ...summary, behaviors: [refused, ...SEEN] };
+    for (const format of ['text', 'markdown', 'html'] as const) {
+      const text = formatRunSummary(all, format, [refused, SEEN[0] as Behavior]);
+      assert.equal(text.split('+ write /etc/refused').length, 2, format);
+      assert.ok(text.includes('+ b: postinstall: write $HOME/.x'), format);
+    }
+    const page = formatRunSummary(all, 'html', [refused]);
+    assert.ok(page.includes('<h2>Refused</h2>') && !page.includes('<h2>New'));
   });
 
   it('JSON and SARIF', () => {

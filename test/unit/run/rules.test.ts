@@ -62,8 +62,8 @@ describe('rules of run', () => {
       ['nice', 'postinstall: secret $HOME/.netrc (written)'],
     ].map(([name = '', fact = '']) => ({ package: name, fact }));
     const { all, packages } = enforce({}, lock);
-    assert.deepEqual(paths(packages.execs), ['/srv/app/*', '/usr/bin/dash']);
-    assert.deepEqual(paths(all.execs), ['/srv/app/*', '/usr/bin/node', '/usr/bin/dash']);
+    assert.deepEqual(paths(packages.execs), ['/usr/bin/dash']);
+    assert.deepEqual(paths(all.execs), ['/usr/bin/node', '/usr/bin/dash']);
     assert.deepEqual(packages.connects, []);
     assert.deepEqual([packages.dns, all.dns], [false, true]);
     assert.deepEqual(paths(packages.secrets), ['/home/me/.netrc']);

@@ -1,0 +1,85 @@
+/** Hooks of system calls share one program, which finds the hook of a call by its number. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isTracepoint, needsRoot, openTracer } from './support.js';
+
+const GETPGID = 121;
+const GETSID = 124;
+
+const policy = (name: string, ...calls: readonly number[]): { yaml: string } => ({
+  yaml: JSON.stringify({
+    apiVersion: 'cilium.io/v1alpha1',
+    kind: 'TracingPolicy',
+    metadata: { name },
+    spec: {
+      tracepoints: [
+        {
+          subsystem: 'raw_syscalls',
+          event: 'sys_exit',
+          raw: true,
+          args: [{ index: 0, source: 'pt_regs', resolve: 'orig_rax', type: 'syscall64' }],
+          selectors: [
+            {
+              matchPIDs: [{ operator: 'In', followForks: true, values: [process.pid] }],
+              matchArgs: [{ args: [0], operator: 'InMap', values: calls.map(String) }],
+            },
+          ],
+        },
+      ],
+    },
+  }),
+});
+
+/** Names of the programs that this process has attached to the tracepoint. */
+function attached(): string[] {
+  const infos = readdirSync('/proc/self/fdinfo').flatMap((fd) => {
+    try {
+      return [readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')];
+    } catch {
+      return []; // the descriptor that reads the folder
+    }
+  });
+  return infos.flatMap((text) => {
+    const id = /^tp_name:\s*sys_exit$/m.test(text) ? /^prog_id:\s*(\d+)$/m.exec(text)?.[1] : undefined;
+    if (id === undefined) return [];
+    const shown = execFileSync('bpftool', ['-j', 'prog', 'show', 'id', id], { encoding: 'utf8' });
+    return [(JSON.parse(shown) as { readonly name: string }).name];
+  });
+}
+
+describe('system calls of several hooks', function () {
+  this.timeout(60_000);
+  before(needsRoot);
+  before(function () {
+    if (process.arch !== 'x64') this.skip();
+  });
+
+  it('each hook has its calls; a call that two hooks select is reported by both; what is removed is not missed', async () => {
+    await using tracer = await openTracer({ policies: [policy('one', GETSID), policy('two', GETSID, GETPGID)], includeSelf: true });
+    const events = tracer.events();
+    const call = 'os.getsid(0); os.getpgid(0)';
+    /** The policies and numbers of the calls of a program, until it ends. */
+    const trace = async (): Promise<string[]> => {
+      const ended = execFileSync('python3', ['-c', `import os; print(os.getpid()); ${call}`], { encoding: 'utf8' });
+      const seen: string[] = [];
+      for (;;) {
+        const { value: event } = await events.next();
+        if (event === undefined || !('process' in event) || event.process.pid !== Number(ended)) continue;
+        if (event.type === 'process_exit') return seen.sort();
+        if (!isTracepoint(event)) continue;
+        const [number] = event.args;
+        if (number?.type === 'syscall64') seen.push(`${event.policyName} ${'value' in number ? String(number.value) : ''}`);
+      }
+    };
+    assert.deepEqual(await trace(), [`one ${GETSID}`, `two ${GETPGID}`, `two ${GETSID}`]);
+    assert.deepEqual(attached().sort(), ['find_call', 'hook_entry']);
+    await tracer.removePolicy('one');
+    assert.deepEqual(await trace(), [`two ${GETPGID}`, `two ${GETSID}`]);
+    await tracer.removePolicy('two');
+    assert.deepEqual(attached(), []);
+    await tracer.addPolicy(policy('three', GETPGID));
+    assert.deepEqual(await trace(), [`three ${GETPGID}`]);
+    assert.deepEqual(attached(), ['find_call']);
+  });
+});
