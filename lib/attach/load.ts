@@ -112,7 +112,7 @@ export async function loadHook(
     config: encoded.config,
     code: encoded.code,
     maps: encoded.maps,
-    calls: selectedCalls(hook, encoding),
+    calls: selectedCalls(hook, { ...encoding, preemption: context.preemption }),
   });
 }
 

@@ -14,15 +14,23 @@ export interface SelectedCalls {
   readonly numbers: readonly number[];
 }
 
+interface CallConditions {
+  readonly preemption: { readonly suspendsTracepoints: boolean };
+}
+
 /** The size of the table in native/hooks/call_table.cc. */
 const NUMBERS_MAX = 512;
 const TRACEPOINTS: readonly string[] = ['sys_enter', 'sys_exit'];
 
-/** Undefined for a hook that has to see all calls. */
+/**
+ * Undefined for a hook that has to see all calls. Where the kernel can suspend the program that finds the hook, it skips that
+ * program for other tasks. The kernel counts this for programs with links of their own, and their hooks report it.
+ */
 export function selectedCalls(
   hook: CompiledHook,
-  { registers, countHits }: Pick<EncodeContext, 'registers' | 'countHits'>,
+  { registers, countHits, preemption }: Pick<EncodeContext, 'registers' | 'countHits'> & CallConditions,
 ): SelectedCalls | undefined {
+  if (preemption.suspendsTracepoints) return undefined;
   if (hook.kind !== 'raw_tracepoint' || countHits || !TRACEPOINTS.includes(hook.tracepoint?.event ?? ''))
     return undefined;
   for (const [slot, value] of hookValues(hook).entries()) {

@@ -4,7 +4,10 @@ import { selectedCalls } from '../../../../lib/wire/encode/calls.js';
 import { compiledHook, compiledValue, encodeContext } from '../../compiled-hooks.js';
 
 const OFFSET = 120;
-const context = encodeContext({ registers: new Map([[0, { offset: OFFSET, bytes: 8 }]]) });
+const context = {
+  ...encodeContext({ registers: new Map([[0, { offset: OFFSET, bytes: 8 }]]) }),
+  preemption: { suspendsTracepoints: false },
+};
 const test = (op: 'equal' | 'range', value: bigint, ...selectors: number[]) => ({
   op,
   signed: false,
@@ -40,6 +43,7 @@ describe('the system calls that a hook selects', () => {
     ['another tracepoint', hook({ ints: [group] }, { tracepoint: { subsystem: 'sched', event: 'sched_switch' } })],
     ['formatted fields', hook({ ints: [group] }, { kind: 'tracepoint' })],
     ['every call is counted', hook({ ints: [group] }), { countHits: true }],
+    ['programs can be suspended', hook({ ints: [group] }), { preemption: { suspendsTracepoints: true } }],
   ];
   for (const [name, each, more = {}] of all)
     it(`undefined: ${name}`, () => assert.equal(selectedCalls(each, { ...context, ...more }), undefined));
