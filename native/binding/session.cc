@@ -275,7 +275,7 @@ Napi::Value Session::track(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::take_tracked(const Napi::CallbackInfo& info) { return gc_tracker_.take_all(info.Env()); }
 
-std::future<Hook> Session::start_loading(std::shared_ptr<const HookSpec> spec) {
+std::future<Hook> Session::start_loading(const std::shared_ptr<const HookSpec>& spec) {
   const auto load = [this, spec] { return backend_.load_hook(*spec); };
   if (!uses_other_maps(*spec)) {
     try {

@@ -56,7 +56,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value take_tracked(const Napi::CallbackInfo& info);
   Napi::Value add_hook(const Napi::CallbackInfo& info);
   // Loads the programs of a hook on a thread of its own, so that several hooks are loaded at the same time.
-  std::future<Hook> start_loading(std::shared_ptr<const HookSpec> spec);
+  std::future<Hook> start_loading(const std::shared_ptr<const HookSpec>& spec);
   Napi::Value remove_hooks(const Napi::CallbackInfo& info);
   Napi::Value sweep_pending(const Napi::CallbackInfo& info);
   Napi::Value set_enforcement(const Napi::CallbackInfo& info);
