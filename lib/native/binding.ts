@@ -211,7 +211,6 @@ export interface NativeHookSpec {
   readonly calls?: { readonly registerOffset: number; readonly numbers: readonly number[] } | undefined;
 }
 
-
 /** One of several attach points. For uprobe.multi, the offset is from the start of the file. */
 export type NativeAttachPoint = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
 

@@ -70,6 +70,16 @@ const OWN_POLICIES: readonly string[] = [POLICY_NAME, FUNCTION_POLICY, ENFORCEME
 const SYSTEM = /^\/(usr|lib|lib32|lib64|bin|sbin|nix\/store|dev|sys|proc)\//;
 const INTERPRETER = /\/(sh|bash|dash|zsh|env|node|nodejs|python[\d.]*|perl|ruby|php)$/;
 
+/** The path that a call got with a descriptor of a folder. Undefined if the folder is not known, as when it was closed meanwhile. */
+function resolveAt(
+  path: HookArgument | undefined,
+  folder: HookArgument | undefined,
+  working: HookArgument | undefined,
+): string | undefined {
+  const isWorkingFolder = folder?.type === 'fd' && folder.fd === AT_FDCWD;
+  return resolvePath(readText(path), readPath(isWorkingFolder ? working : folder));
+}
+
 export class Observer {
   readonly behaviors = new Behaviors();
   readonly #options: ObserverOptions;
@@ -293,17 +303,14 @@ export class Observer {
   }
 
   #addPathAt({ process, args }: ProcessTracepointEvent): void {
-    const [number, , descriptor, folder, path, mode, , working] = args;
-    const at = readPath(readNumber(descriptor) === AT_FDCWD ? working : folder);
-    this.#change(process, readNumber(number), resolvePath(readText(path), at), undefined, readNumber(mode));
+    const [number, , , folder, path, mode, , working] = args;
+    this.#change(process, readNumber(number), resolveAt(path, folder, working), undefined, readNumber(mode));
   }
 
   #addPairAt({ process, args }: ProcessTracepointEvent): void {
     const [number, , folder, first, newFolder, second, working] = args;
-    // AT_FDCWD is no descriptor, and has no path
-    const resolve = (path: HookArgument | undefined, at: HookArgument | undefined): string | undefined =>
-      resolvePath(readText(path), readPath(at) ?? readPath(working));
-    this.#change(process, readNumber(number), resolve(first, folder), resolve(second, newFolder));
+    const [one, two] = [resolveAt(first, folder, working), resolveAt(second, newFolder, working)];
+    this.#change(process, readNumber(number), one, two);
   }
 
   #change(process: Process, call: number, first = '(unknown)', second = '(unknown)', mode = 0): void {
