@@ -143,6 +143,11 @@ export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** An error in the command line that only the command itself can detect. */
 export class UsageError extends Error {}
 
+/** `error`: of the file system. */
+export function cannotWrite(path: string, error: unknown): UsageError {
+  return new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+}
+
 /** Standard output has failed. */
 export class OutputError extends Error {
   constructor(readonly reason: NodeJS.ErrnoException) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CheckedExceptions, LearnedExceptions, LearnedService, ServiceOptions } from '../../types/index.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
-import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
+import { cannotWrite, POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { getEvents } from './getevents.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { EventOutput, print, printMessage } from './output.js';
@@ -235,6 +235,6 @@ function writeOutput(path: string, text: string): void {
   try {
     writeFileSync(path, text);
   } catch (error) {
-    throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    throw cannotWrite(path, error);
   }
 }

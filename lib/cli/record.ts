@@ -1,7 +1,7 @@
 /** `getevents --record FILE`: writes the events of a tracer to a file for `polytrace replay`. */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Recorder, TracerEvent } from '../../types/index.js';
-import { OUTPUT_LOST, SUCCESS, UsageError, type Context } from './context.js';
+import { cannotWrite, OUTPUT_LOST, SUCCESS, type Context } from './context.js';
 
 /**
  * A recording in a file that only its owner may read. The recording ends with a message when a write fails, because
@@ -31,7 +31,7 @@ export class RecordingFile {
     try {
       file = await open(path, 'w', 0o600);
     } catch (error) {
-      throw new UsageError(`cannot write ${name}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+      throw cannotWrite(name, error);
     }
     const recording = new RecordingFile(name, file, report, context);
     await recording.#append(recording.#recorder.header);

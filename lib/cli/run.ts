@@ -9,7 +9,7 @@ import type {
   SummaryFormat,
   TracerEvent,
 } from '../../types/index.js';
-import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
+import { cannotWrite, LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
 import { createPrinter, type Printer } from './printer.js';
 import { RecordingFile } from './record.js';
@@ -117,9 +117,6 @@ async function openOutput(run: RunHandle, path: string): Promise<RunFile> {
     throw cannotWrite(path, error);
   }
 }
-
-const cannotWrite = (path: string, error: unknown): UsageError =>
-  new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
 
 async function writeFiles(
   run: RunHandle,

@@ -40,7 +40,7 @@ const files = (service: string, task: string): Service => ({
   ...{ service, task, policy: 'file-monitoring', attacks: ATTACKS },
 });
 
-/** What sandboxes do, and each connection. */
+/** Reports user namespaces, which sandboxes of browsers make, and TCP connections. */
 const SANDBOXES = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: sandboxes }
