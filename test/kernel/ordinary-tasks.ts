@@ -1,6 +1,7 @@
 /**
  * Ordinary work of a machine, for the test of noise: what an hour brings, done at once. Each task is a script for bash.
- * `prepareTasks` makes their files before the first task, and nothing of that counts. All folders are in memory.
+ * `prepareTasks` makes their files before the first task, and nothing of that counts. Files of the tasks are in memory, or on
+ * the disk of a guest that is as a machine of its own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -97,11 +98,13 @@ ${until('curl -s -o /dev/null http://127.0.0.1:8082/')}; kill $pid; wait $pid; t
   {
     title: 'a program is built (go build)',
     needs: ['go'],
+    onMachine: true,
     script: `cd ${HOME}/go; export HOME=${HOME}/home GOCACHE=${HOME}/go/cache GO111MODULE=off; go build -o program program.go; ./program`,
   },
   {
     title: 'a database under load (PostgreSQL)',
     needs: ['psql', 'runuser'],
+    onMachine: true,
     script: `bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1); data=${HOME}/database; as() { (cd /tmp; runuser -u postgres -- "$@"); }
 install -d -o postgres $data /run/postgresql; as $bin/initdb -D $data/main -A trust
 as $bin/pg_ctl -D $data/main -l $data/log -o '-c listen_addresses=127.0.0.1' -w start; as $bin/createdb noise; as $bin/pgbench -q -i noise
@@ -111,6 +114,7 @@ as $bin/pg_ctl -D $data/main reload; as $bin/pg_ctl -D $data/main -m fast -w sto
   {
     title: 'a browser (chromium)',
     needs: ['chromium', 'nginx', 'runuser'],
+    onMachine: true,
     script: `nginx -c ${HOME}/nginx.conf; cd ${HOME}/browser; export HOME=${HOME}/browser; for page in index.html program.html; do
 runuser -u noise-browser -- chromium --headless --disable-gpu --virtual-time-budget=2000 --dump-dom http://127.0.0.1:8081/$page > $page; done
 nginx -c ${HOME}/nginx.conf -s quit; grep 'a page' index.html; grep 'made by a program' program.html`,
@@ -131,6 +135,7 @@ $p run -d --name noise --network none noise:2 /bin/busybox sleep 1000; $p exec n
   {
     title: 'an image and containers of Docker',
     needs: ['dockerd', 'docker'],
+    onMachine: true,
     script: `cd ${HOME}; export HOME=${HOME}/home DOCKER_HOST=unix:///run/noise-docker.sock
 dockerd --data-root ${HOME}/docker --exec-root /run/noise-docker --pidfile ${HOME}/docker.pid -H $DOCKER_HOST --bridge none --iptables=false --ip-forward=false > docker.log 2>&1 & pid=$!
 ${until('docker info > /dev/null 2>&1')}; docker import bundle.tar noise:1; docker build --network none -t noise:2 image; docker run --rm --network none noise:2 /bin/busybox echo hello
