@@ -101,7 +101,10 @@ static __always_inline u64 extend_integer(u64 raw, u32 width, bool is_signed)
 	return is_signed ? (u64)(s64)(s8)raw : (u8)raw;
 }
 
-/* The number of a system call, with SYSCALL_COMPAT if it is a 32-bit call. */
+/*
+ * The number of a system call, with SYSCALL_COMPAT if it is a 32-bit call. The kernel uses the lower half of the register as a
+ * signed number, so the upper half must not hide a call.
+ */
 static __noinline u64 read_syscall_number(u64 raw, u32 width, u32 indirect)
 {
 	u64 number = raw;
@@ -110,6 +113,7 @@ static __noinline u64 read_syscall_number(u64 raw, u32 width, u32 indirect)
 		number = 0;
 		bpf_probe_read_kernel(&number, at_most(width, sizeof(number)), (void *)raw);
 	}
+	number = (s64)(s32)number;
 	return in_compat_syscall() ? number | SYSCALL_COMPAT : number;
 }
 

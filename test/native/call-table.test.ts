@@ -1,7 +1,7 @@
 /** Hooks of system calls share one program, which finds the hook of a call by its number. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isTracepoint, needsRoot, openTracer } from './support.js';
 
 const GETPGID = 121;
@@ -48,6 +48,9 @@ function attached(): string[] {
   });
 }
 
+/** Without debugfs the model of preemption is unknown; then, from Linux 6.13 on, each hook has a program at the tracepoint. */
+const isShared = existsSync('/sys/kernel/debug/sched/preempt');
+
 describe('system calls of several hooks', function () {
   this.timeout(60_000);
   before(needsRoot);
@@ -73,13 +76,36 @@ describe('system calls of several hooks', function () {
       }
     };
     assert.deepEqual(await trace(), [`one ${GETSID}`, `two ${GETPGID}`, `two ${GETSID}`]);
-    assert.deepEqual(attached().sort(), ['find_call', 'hook_entry']);
+    assert.deepEqual(attached().sort(), isShared ? ['find_call', 'hook_entry'] : ['hook_entry', 'hook_entry']);
     await tracer.removePolicy('one');
     assert.deepEqual(await trace(), [`two ${GETPGID}`, `two ${GETSID}`]);
     await tracer.removePolicy('two');
     assert.deepEqual(attached(), []);
     await tracer.addPolicy(policy('three', GETPGID));
     assert.deepEqual(await trace(), [`three ${GETPGID}`]);
-    assert.deepEqual(attached(), ['find_call']);
+    assert.deepEqual(attached(), [isShared ? 'find_call' : 'hook_entry']);
+  });
+
+  it('the upper half of the register, which the kernel ignores, hides no call', async () => {
+    // with countHits, each hook has a program of its own at the tracepoint
+    for (const countHits of [false, true]) {
+      await using tracer = await openTracer({ policies: [policy('halves', GETPGID)], includeSelf: true, countHits });
+      const calls = [1, 2 ** 31 - 1, -1].map((half) => `call((${half} << 32) + ${GETPGID}, 0)`);
+      // the others are no calls
+      const others = `call(-1); call(512); call(600); call(${2 ** 31 + GETPGID})`;
+      const script = `import ctypes, os
+libc = ctypes.CDLL(None)
+call = lambda number, *args: libc.syscall(ctypes.c_long(number), *args)
+print(os.getpid(), [one == os.getpgid(0) for one in [${calls.join(', ')}]].count(True)); ${others}`;
+      const [pid, done] = execFileSync('python3', ['-c', script], { encoding: 'utf8' }).split(' ').map(Number);
+      assert.equal(done, calls.length, 'the kernel does not ignore the upper half');
+      let seen = 0;
+      for await (const event of tracer) {
+        if (!('process' in event) || event.process.pid !== pid) continue;
+        if (event.type === 'process_exit') break;
+        seen += Number(isTracepoint(event));
+      }
+      assert.equal(seen, 2 * calls.length, 'each of the calls, and as many of os.getpgid');
+    }
   });
 });
