@@ -7,13 +7,11 @@ export interface Manager {
   readonly install: readonly string[];
 }
 
-const SPECIFIERS = { pnpm: 'pnpm@10.20.0', 'yarn 1': 'yarn@1.22.22', 'yarn 4': '@yarnpkg/cli-dist@4.10.3' } as const;
-
 /** Gets the programs from npm's registry, unless they are in the cache of this machine. npm itself comes with Node.js. */
 export async function findManagers(): Promise<readonly Manager[]> {
-  const { npmPackage } = await import('../../package/roots.mjs');
-  const program = (name: keyof typeof SPECIFIERS, file: string): string =>
-    join(npmPackage(SPECIFIERS[name]), 'package', file);
+  const { MANAGERS, npmPackage } = await import('../../package/roots.mjs');
+  const program = (name: keyof typeof MANAGERS, file: string): string =>
+    join(npmPackage(MANAGERS[name]), 'package', file);
   return MANAGER_NAMES.map((name) => {
     switch (name) {
       case 'npm':
