@@ -144,6 +144,10 @@ static __noinline int finish_rule(struct hook_scratch *s)
 	struct hook_counters *counted;
 
 	s->walk.matched_hook = hook;
+	if (s->walk.flags & GROUP_LEAVES_MARK)
+		leave_mark(s->walk.frame, current_move(hook));
+	if (s->walk.flags & GROUP_REMOVES_MARK && remove_mark(s->walk.frame, current_move(hook)))
+		return 0;
 	if (s->walk.flags & GROUP_COUNTS) {
 		counted = bpf_map_lookup_elem(&counters, &hook);
 		if (counted)
@@ -306,6 +310,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	steps.s->walk.summary = read_summary(steps.s->walk.first_set) | read_summary(steps.s->walk.second_set);
 	steps.s->walk.word = 0;
 	steps.s->walk.facts = 0;
+	steps.s->walk.frame = (u64)ctx;
 	steps.s->walk.matched_hook = 0;
 	steps.s->walk.test = 0;
 	steps.s->walk.tests_end = 0;

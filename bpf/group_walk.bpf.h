@@ -13,6 +13,7 @@ struct group_walk {
 	u64 word; /* rules of the current word that are left */
 	u64 process[2 * PROCESS_WORDS]; /* with FACTS_SETS: the sets of the process, then those of its parent */
 	u64 scopes[SCOPE_WORDS]; /* with FACTS_SCOPES */
+	u64 frame; /* of the call */
 	u32 first_set, second_set;
 	u32 index; /* of the current word */
 	u32 facts; /* facts about the process that are known so far */

@@ -2,23 +2,29 @@
  * The groups of a tracer. A group is one program with the hooks of several policies on the same function; see
  * bpf/group.bpf.h. A hook that does not fit into a group gets a program of its own.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { EncodeContext } from '../wire/encode/context.js';
-import { encodeGroupProgram, toGroupRules } from '../wire/encode/group-hook.js';
+import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
-import { HookConfig, ScratchGuard } from '../wire/layout.gen.js';
+import type { EncodedHook } from '../wire/encode/hook.js';
+import { GroupFlag, GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { NativeHookSpec, NativeSession } from '../native/binding.js';
 import { messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
+import type { Preemption } from '../native/preemption.js';
 
 /** The parts of a tracer that groups use. */
 export interface GroupParts {
   readonly session: Pick<
     NativeSession,
-    'addHook' | 'removeHooks' | 'putHookEntries' | 'deleteHookEntries' | 'waitForPrograms' | 'hookCounts'
+    'addHook' | 'removeHooks' | 'putHookEntries' | 'deleteHookEntries' | 'waitForPrograms' | 'hookCounts' | 'setMove'
   >;
   readonly features: NativeFeatures;
+  readonly preemption: Preemption;
   readonly optimize: boolean;
+  /** The hooks of a group count together, so a hook of which hits are counted cannot move into one. */
+  readonly countHits: boolean;
   /** Returns the id of a new group. `members` has the ids of its hooks. */
   readonly allocateId: (functionName: string, members: ReadonlySet<number>) => number;
   /** The group has ended. Its last records may not have been read yet. */
@@ -41,16 +47,50 @@ interface Group {
   readonly members: Set<number>;
 }
 
-/** The mechanisms that have a program for groups. */
-const MECHANISMS: ReadonlySet<string> = new Set(['fentry', 'raw_tracepoint']);
-
 type GroupAttachment = Pick<NativeHookSpec, 'mechanism' | 'target' | 'entry' | 'return'>;
+
+/** A hook that can be in a group. */
+interface Candidate {
+  readonly hook: number;
+  readonly attachment: GroupAttachment;
+  readonly rules: readonly GroupRuleSource[];
+  readonly program: EncodedHook;
+  /** Equal for hooks that one program can serve. */
+  readonly key: string;
+}
+
+/** Loads a program for the hook alone. `move`: enum group_move. Resolves with the indexes of skipped attach points. */
+type LoadSeparately = (move?: number) => Promise<readonly number[]>;
+
+interface Move {
+  /** For the hook's own program. */
+  readonly own: number;
+  /** For the rules in the group. */
+  readonly flag: number;
+}
+
+/**
+ * The mechanisms that have a program for groups. The kernel runs the newest program of a trampoline first, and the oldest
+ * of a tracepoint.
+ */
+const MECHANISMS: Readonly<Partial<Record<string, Move>>> = {
+  fentry: { own: GroupMove.MOVE_RUNS_SECOND, flag: GroupFlag.GROUP_LEAVES_MARK },
+  raw_tracepoint: { own: GroupMove.MOVE_RUNS_FIRST, flag: GroupFlag.GROUP_REMOVES_MARK },
+};
+
+/** Where tasks can be suspended between two programs of a call: time until none is left there. */
+const SUSPENDED_MS = 100;
 
 export class HookGroups {
   readonly #parts: GroupParts;
   readonly #groups: Group[] = [];
+  /** Hooks with programs of their own that move into a group with the second hook of the same kind. */
+  readonly #alone = new Map<number, Candidate>();
+  /** Hooks in groups whose own programs could not be detached. Their rules keep the flag of a move. */
+  readonly #doubled = new Set<number>();
   readonly #memberships = new Map<number, GroupMembership>();
   readonly #reasons = new Map<number, string>();
+  #moves = 0;
 
   constructor(parts: GroupParts) {
     this.#parts = parts;
@@ -61,51 +101,103 @@ export class HookGroups {
     return this.#memberships.get(hook);
   }
 
-  /** Why the hook has a program of its own; undefined for a hook in a group. */
+  /** Why the hook can be in no group; undefined for others. */
   reason(hook: number): string | undefined {
     return this.#reasons.get(hook);
   }
 
-  /** Adds the hook to a group. Resolves with false if it needs a program of its own. */
-  async add(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Promise<boolean> {
-    const reason = await this.#tryAdd(hook, attachment, context).catch(
+  /** Adds the hook to a group, or loads a program for it alone. */
+  async attach(
+    hook: CompiledHook,
+    attachment: GroupAttachment,
+    context: EncodeContext,
+    loadSeparately: LoadSeparately,
+  ): Promise<readonly number[]> {
+    const { id } = context;
+    this.#reasons.delete(id);
+    const candidate = this.#toCandidate(hook, attachment, context);
+    if (typeof candidate === 'string') {
+      this.#reasons.set(id, candidate);
+      return loadSeparately();
+    }
+    if (this.#canBeAlone(candidate)) {
+      this.#parts.session.setMove(id, 0);
+      const skipped = await loadSeparately(MECHANISMS[attachment.mechanism]?.own);
+      this.#alone.set(id, candidate);
+      return skipped;
+    }
+    const reason = await this.#group(candidate).catch(
       (error: unknown) => `the tables of a group cannot be changed: ${messageWithReason(error as NativeError)}`,
     );
-    if (reason === undefined) this.#reasons.delete(context.id);
-    else this.#reasons.set(context.id, reason);
-    return reason === undefined;
+    if (reason === undefined) return [];
+    this.#reasons.set(id, reason);
+    return loadSeparately();
   }
 
-  /** Resolves with the reason why the hook is in no group. */
-  async #tryAdd(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Promise<string | undefined> {
+  /** Returns the reason if the hook can be in no group. */
+  #toCandidate(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Candidate | string {
     const { mechanism } = attachment;
-    if (!MECHANISMS.has(mechanism)) return `the mechanism ${mechanism} has no groups`;
+    if (MECHANISMS[mechanism] === undefined) return `the mechanism ${mechanism} has no groups`;
     if (!this.#parts.features.directRead.available) return 'this kernel does not let programs read its memory directly';
     if (context.guard === ScratchGuard.GUARD_LEVELS) return 'this kernel can suspend the program';
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
-    const encoded = encodeGroupProgram(hook, context);
-    const key = groupKey(attachment, encoded.config);
-    const known = this.#groups.filter((group) => group.key === key);
-    for (const group of known) {
-      if (await this.#addTo(group, context.id, rules)) return undefined;
+    const program = encodeGroupProgram(hook, context);
+    return { hook: context.id, attachment, rules, program, key: groupKey(attachment, program.config) };
+  }
+
+  /** True for the first hook of its kind. It is cheaper than a group. */
+  #canBeAlone({ key, attachment }: Candidate): boolean {
+    const { countHits, preemption } = this.#parts;
+    if (countHits || this.#groups.some((group) => group.key === key)) return false;
+    if (attachment.mechanism === 'raw_tracepoint' && preemption.suspendsTracepoints) return false;
+    return this.#findAlone(key) === undefined;
+  }
+
+  #findAlone(key: string): Candidate | undefined {
+    return [...this.#alone.values()].find((each) => each.key === key);
+  }
+
+  /** Resolves with the reason why the hook is in no group. */
+  async #group(candidate: Candidate): Promise<string | undefined> {
+    const { key } = candidate;
+    for (const group of this.#groups.filter((each) => each.key === key)) {
+      if (await this.#addTo(group, candidate)) return undefined;
     }
-    const group = await this.#open(attachment, key, encoded);
+    const group = await this.#open(candidate);
     if (typeof group === 'string') return group;
     try {
-      if (await this.#addTo(group, context.id, rules)) return undefined;
+      const first = this.#findAlone(key);
+      if (first !== undefined) await this.#move(group, first);
+      if (await this.#addTo(group, candidate)) return undefined;
     } finally {
       if (group.members.size === 0) await this.#close(group);
     }
     return 'it has more selectors or values than a group has room for';
   }
 
+  /**
+   * Moves a hook from its own program into the group, while calls run both. Each call is reported once; see
+   * bpf/moved_calls.bpf.h.
+   */
+  async #move(group: Group, first: Candidate): Promise<void> {
+    const { session, preemption } = this.#parts;
+    const { flag = 0 } = MECHANISMS[first.attachment.mechanism] ?? {};
+    session.setMove(first.hook, ++this.#moves);
+    // a call that the hook's own program reports without a mark must not reach the group's rules
+    if (flag === GroupFlag.GROUP_REMOVES_MARK) await session.waitForPrograms();
+    if (!(await this.#addTo(group, first, flag))) return;
+    this.#alone.delete(first.hook);
+    this.#doubled.add(first.hook);
+    await session.removeHooks([first.hook]);
+    await session.waitForPrograms();
+    if (preemption.isPreemptible) await setTimeout(SUSPENDED_MS);
+    this.#doubled.delete(first.hook);
+    await this.#put(group, group.tables.endMove(first.hook));
+  }
+
   /** Loads and attaches the program of a new group. Resolves with the reason if that fails. */
-  async #open(
-    attachment: GroupAttachment,
-    key: string,
-    { config, code, maps }: ReturnType<typeof encodeGroupProgram>,
-  ): Promise<Group | string> {
+  async #open({ attachment, key, program: { config, code, maps } }: Candidate): Promise<Group | string> {
     const { session, features, optimize, allocateId, releaseId } = this.#parts;
     const members = new Set<number>();
     const id = allocateId(attachment.target, members);
@@ -124,8 +216,8 @@ export class HookGroups {
   }
 
   /** Resolves with false if the group has no room. Rejects if the kernel has no memory for the entries. */
-  async #addTo(group: Group, hook: number, rules: Parameters<GroupTables['add']>[1]): Promise<boolean> {
-    const addition = group.tables.add(hook, rules);
+  async #addTo(group: Group, { hook, rules }: Candidate, moveFlag = 0): Promise<boolean> {
+    const addition = group.tables.add(hook, rules, moveFlag);
     if (addition === undefined) return false;
     group.members.add(hook);
     const hitsBefore = this.#parts.session.hookCounts(group.id).hits;
@@ -149,6 +241,9 @@ export class HookGroups {
   async remove(hooks: readonly number[]): Promise<void> {
     for (const hook of hooks) {
       this.#reasons.delete(hook);
+      this.#alone.delete(hook);
+      if (this.#doubled.has(hook)) await this.#parts.session.removeHooks([hook]);
+      this.#doubled.delete(hook);
       const group = this.#groups.find(({ members }) => members.has(hook));
       if (group === undefined) continue;
       if (group.members.size > 1) await this.#removeFrom(group, hook);
@@ -178,7 +273,6 @@ export class HookGroups {
   }
 }
 
-/** Equal for hooks that one program can serve. */
 function groupKey({ mechanism, target, entry, return: atReturn }: GroupAttachment, config: Uint8Array): string {
   const common = config.slice();
   new DataView(common.buffer).setUint32(HookConfig.hook, 0, true);

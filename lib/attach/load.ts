@@ -102,18 +102,22 @@ export async function loadHook(
     ...own,
     ...valueLocations,
   };
-  if ((await context.groups?.add(hook, attachment, encoding)) === true) return [];
-  const encoded = encodeHook(hook, encoding);
-  return context.session.addHook({
-    id,
-    object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
-    ...attachment,
-    optimize: context.optimize,
-    config: encoded.config,
-    code: encoded.code,
-    maps: encoded.maps,
-    calls: selectedCalls(hook, { ...encoding, preemption: context.preemption }),
-  });
+  const loadSeparately = (move?: number): Promise<readonly number[]> => {
+    const encoded = encodeHook(hook, move === undefined ? encoding : { ...encoding, move });
+    return context.session.addHook({
+      id,
+      object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
+      ...attachment,
+      optimize: context.optimize,
+      config: encoded.config,
+      code: encoded.code,
+      maps: encoded.maps,
+      calls: selectedCalls(hook, { ...encoding, preemption: context.preemption }),
+    });
+  };
+  return context.groups === undefined
+    ? loadSeparately()
+    : context.groups.attach(hook, attachment, encoding, loadSeparately);
 }
 
 function randomSeed(): [bigint, bigint] {

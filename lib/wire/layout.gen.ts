@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'be6c1b04248c86cc';
+export const LAYOUT_HASH = 'a6599062f69917f2';
 
 /** enum event_type */
 export const EventType = {
@@ -1007,7 +1007,7 @@ export const HookConfig = {
   countedSlots: 23296,
   activeCalls: 23300,
   directKeys: 23304,
-  keysPad: 23308,
+  move: 23308,
   countSeed: 23312,
   countSeedStride: 8,
   countSeedLength: 2,
@@ -1128,6 +1128,15 @@ export const GroupFlag = {
   GROUP_NO_POST: 2,
   GROUP_NEEDS_EXECUTABLE: 4,
   GROUP_COUNTS: 8,
+  GROUP_LEAVES_MARK: 16,
+  GROUP_REMOVES_MARK: 32,
+} as const;
+
+/** enum group_move */
+export const GroupMove = {
+  MOVE_NEVER: 0,
+  MOVE_RUNS_SECOND: 1,
+  MOVE_RUNS_FIRST: 2,
 } as const;
 
 /** struct group_rule */
@@ -1227,6 +1236,7 @@ export const HookCounters = {
   matched: 64,
   suppressed: 72,
   enforced: 80,
+  move: 88,
 } as const;
 
 /** struct process_sets */

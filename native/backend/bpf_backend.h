@@ -120,6 +120,8 @@ class BpfBackend {
   void sweep_pending(uint32_t id) noexcept;
   // Any thread.
   void set_enforcement(uint32_t id, bool enforces);
+  // Any thread. 0: the hook does not move into a group.
+  void set_move(uint32_t id, uint64_t move);
 
   // Entries of a map of the base sensor.
   void put_entries(const std::string& map, std::span<const uint8_t> entries);

@@ -19,7 +19,8 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "process_bits",   "process_bits_more",
                                        "process_states", "process_states_more",
                                        "cgroup_scopes",  "cgroup_scopes_more",
-                                       "socket_owners",  ".data.shared"};
+                                       "socket_owners",  "moved_calls",
+                                       ".data.shared"};
 
 // Maps of the programs that follow marked processes. Only hooks with marks have them.
 constexpr const char* MARK_MAPS[] = {"owned_marks", "mark_details", "mark_names", "no_marks", ".data.marks"};

@@ -91,8 +91,8 @@ describe('policies that share one program on a raw tracepoint', function () {
     const policies = Array.from({ length: 100 }, (_, i) =>
       policy(`random-${i}`, EXEC, Array.from({ length: pick([1, 2, 3]) }, randomSelector)),
     );
-    const separate = await openTracer({ policies, countHits: true });
-    const grouped = await openTracer({ policies, countHits: true, groupPolicies: true });
+    const separate = await openTracer({ policies, countHits: true, groupPolicies: false });
+    const grouped = await openTracer({ policies, countHits: true });
     const streams = [separate, grouped].map(collect);
     for (const hook of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook.grouped, true, hook.separate);
     for (let round = 0; round < 3; round++) for (const path of paths) spawnSync(path);
@@ -121,8 +121,8 @@ describe('policies that share one program on a raw tracepoint', function () {
       policy('many', hook, [onNumber('Equal', ...Array.from({ length: 40 }, (_, i) => String(i + 1)))]),
       policy('second', hook, [onNumber('Equal', '5'), onNumber('GT', '0')]),
     ];
-    const separate = await openTracer({ policies });
-    const grouped = await openTracer({ policies, groupPolicies: true });
+    const separate = await openTracer({ policies, groupPolicies: false });
+    const grouped = await openTracer({ policies });
     const streams = [separate, grouped].map(collect);
     for (const hook_ of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook_.grouped, true, hook_.separate);
     for (const path of paths) spawnSync(path);

@@ -61,6 +61,8 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
+  /** GroupFlag of all rules, while the hook's own program is still attached. */
+  moveFlag: number;
   removal?: Removal;
 }
 
@@ -97,8 +99,8 @@ export class GroupTables {
     return this.#members.size;
   }
 
-  /** Adds the rules of a hook. Undefined if there is no room. */
-  add(hook: number, rules: readonly GroupRuleSource[]): Addition | undefined {
+  /** Adds the rules of a hook. Undefined if there is no room. `moveFlag`: see `endMove`. */
+  add(hook: number, rules: readonly GroupRuleSource[], moveFlag = 0): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? [...(rules[0]?.numbers.keys() ?? [])][0];
     const keys = rules.map((rule) => ruleKeys(rule, slot));
@@ -116,7 +118,7 @@ export class GroupTables {
       this.#rules.release(firstRule, rules.length);
       return undefined;
     }
-    const member = { firstRule, firstTest, tests, rules };
+    const member = { firstRule, firstTest, tests, rules, moveFlag };
     this.#members.set(hook, member);
     if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
     const changed = new Set<RuleSet>();
@@ -178,6 +180,14 @@ export class GroupTables {
       setBit(longer.bytes, rule);
       changed.add(longer);
     }
+  }
+
+  /** Must be called when the hook's own program is detached, and no call can still run it. */
+  endMove(hook: number): TableChange[] {
+    const member = this.#members.get(hook);
+    if (member === undefined || member.moveFlag === 0) return [];
+    member.moveFlag = 0;
+    return [{ map: 'group_rules', bytes: encodeRules(hook, member, true) }];
   }
 
   /** Begins to remove a hook. A further call gives the same again. */
@@ -364,7 +374,7 @@ function encodeNumberKey(key: string): Uint8Array {
  * they are enabled in their order, and disabled in the reverse one (`backwards`).
  */
 function encodeRules(hook: number, member: Member, enabled: boolean, backwards = false): Uint8Array {
-  const { firstRule, rules } = member;
+  const { firstRule, rules, moveFlag } = member;
   let firstTest = member.firstTest;
   const entries = rules.map(({ selector, flags, tests }, i) => {
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
@@ -373,7 +383,7 @@ function encodeRules(hook: number, member: Member, enabled: boolean, backwards =
     entry.setUint16(U32 + GroupRule.firstTest, firstTest, true);
     entry.setUint16(U32 + GroupRule.testsCount, tests.length, true);
     entry.setUint8(U32 + GroupRule.selector, selector);
-    entry.setUint8(U32 + GroupRule.flags, flags);
+    entry.setUint8(U32 + GroupRule.flags, flags | moveFlag);
     entry.setUint8(U32 + GroupRule.enabled, Number(enabled));
     firstTest += tests.length;
     return new Uint8Array(entry.buffer);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { HookGroups, type GroupParts } from '../../../lib/attach/hook-groups.js';
 import type { NativeFeatures } from '../../../lib/native/features.js';
-import { ScratchGuard } from '../../../lib/wire/layout.gen.js';
+import type { Preemption } from '../../../lib/native/preemption.js';
+import { GroupMove, ScratchGuard } from '../../../lib/wire/layout.gen.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js';
 
@@ -21,17 +22,20 @@ class Session {
   hits = 5;
   #lastId = 100;
 
-  readonly parts = (directRead = true): GroupParts => ({
+  readonly parts = (directRead = true, countHits = true, preemption: Partial<Preemption> = {}): GroupParts => ({
     session: {
       addHook: ({ id, object }) => this.#run([], 'addHook', id, object),
       removeHooks: (ids) => this.#run(undefined, 'removeHooks', ...ids),
       putHookEntries: (id, map) => this.#run(undefined, 'put', id, map),
       deleteHookEntries: (id, map) => this.#run(undefined, 'delete', id, map),
       waitForPrograms: () => this.#run(undefined, 'wait'),
+      setMove: (id, move) => this.#do('move', id, move),
       hookCounts: () => ({ matched: 0, suppressed: 0, enforced: 0, hits: this.hits }),
     },
     features: { directRead: { available: directRead }, tpBtf: { available: true } } as NativeFeatures,
+    preemption: { model: 'voluntary', isPreemptible: false, suspendsTracepoints: false, ...preemption },
     optimize: true,
+    countHits,
     allocateId: (name) => {
       this.#do('allocate', name);
       return ++this.#lastId;
@@ -57,6 +61,19 @@ class Session {
   }
 }
 
+/** Resolves with false if the hook got a program of its own. */
+async function add(
+  groups: HookGroups,
+  ...[hook, attachment, encoding]: [...Parameters<HookGroups['attach']>] extends [...infer Rest, unknown] ? Rest : never
+): Promise<boolean> {
+  let isGrouped = true;
+  await groups.attach(hook, attachment, encoding, () => {
+    isGrouped = false;
+    return Promise.resolve([]);
+  });
+  return isGrouped;
+}
+
 const context = (id: number, more = {}): ReturnType<typeof encodeContext> => encodeContext({ id, ...more });
 
 describe('groups of hooks', () => {
@@ -68,7 +85,7 @@ describe('groups of hooks', () => {
   });
 
   it('the first hook opens the group, the second joins it, and the last one closes it', async () => {
-    assert.equal(await groups.add(onFile('/a'), FENTRY, context(1)), true);
+    assert.equal(await add(groups, onFile('/a'), FENTRY, context(1)), true);
     assert.deepEqual(session.take(), [
       'allocate f',
       'addHook 101 group_fentry_direct',
@@ -79,7 +96,7 @@ describe('groups of hooks', () => {
       'put 101 group_header',
       'put 101 group_rules',
     ]);
-    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), true);
+    assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
     assert.ok(!session.take().some((call) => call.startsWith('addHook')));
     const { group, hitsBefore, memory } = groups.membership(2) ?? {};
     assert.deepEqual([group, hitsBefore], [101, 5]);
@@ -100,10 +117,10 @@ describe('groups of hooks', () => {
 
   it('hooks that read other values, or elsewhere, are in other groups', async () => {
     const other = onFile('/a', 1, { data: [compiledValue('int')] });
-    await groups.add(onFile('/a'), FENTRY, context(1));
-    await groups.add(other, FENTRY, context(2));
-    await groups.add(onFile('/a'), { ...FENTRY, target: 'g' }, context(3));
-    await groups.add(onFile('/a'), { ...FENTRY, entry: false, return: true }, context(4));
+    await add(groups, onFile('/a'), FENTRY, context(1));
+    await add(groups, other, FENTRY, context(2));
+    await add(groups, onFile('/a'), { ...FENTRY, target: 'g' }, context(3));
+    await add(groups, onFile('/a'), { ...FENTRY, entry: false, return: true }, context(4));
     assert.deepEqual(
       [1, 2, 3, 4].map((id) => groups.membership(id)?.group),
       [101, 102, 103, 104],
@@ -111,13 +128,13 @@ describe('groups of hooks', () => {
   });
 
   it('a full group is followed by another one; a hook that is too big has a program of its own', async () => {
-    for (let id = 1; id <= 17; id++) assert.equal(await groups.add(onFile('/a', 64), FENTRY, context(id)), true);
+    for (let id = 1; id <= 17; id++) assert.equal(await add(groups, onFile('/a', 64), FENTRY, context(id)), true);
     assert.deepEqual(
       [16, 17].map((id) => groups.membership(id)?.group),
       [101, 102],
     );
     session.take();
-    assert.equal(await groups.add(onFile('/a', 1025), { ...FENTRY, target: 'g' }, context(20)), false);
+    assert.equal(await add(groups, onFile('/a', 1025), { ...FENTRY, target: 'g' }, context(20)), false);
     assert.match(groups.reason(20) ?? '', /more selectors or values/);
     assert.deepEqual(session.take(), [
       'allocate g',
@@ -128,14 +145,14 @@ describe('groups of hooks', () => {
   });
 
   it('says why a hook has a program of its own', async () => {
-    assert.equal(await groups.add(onFile('/a'), { ...FENTRY, mechanism: 'kprobe' }, context(1)), false);
+    assert.equal(await add(groups, onFile('/a'), { ...FENTRY, mechanism: 'kprobe' }, context(1)), false);
     assert.match(groups.reason(1) ?? '', /mechanism kprobe/);
-    assert.equal(await groups.add(onFile('/a'), FENTRY, context(2, { pair: true })), false);
+    assert.equal(await add(groups, onFile('/a'), FENTRY, context(2, { pair: true })), false);
     assert.match(groups.reason(2) ?? '', /entry and at the return/);
-    assert.equal(await groups.add(onFile('/a'), FENTRY, context(3, { guard: ScratchGuard.GUARD_LEVELS })), false);
+    assert.equal(await add(groups, onFile('/a'), FENTRY, context(3, { guard: ScratchGuard.GUARD_LEVELS })), false);
     assert.match(groups.reason(3) ?? '', /suspend/);
     const older = new HookGroups(session.parts(false));
-    assert.equal(await older.add(onFile('/a'), FENTRY, context(4)), false);
+    assert.equal(await add(older, onFile('/a'), FENTRY, context(4)), false);
     assert.match(older.reason(4) ?? '', /directly/);
     await groups.remove([1]);
     assert.equal(groups.reason(1), undefined);
@@ -143,30 +160,114 @@ describe('groups of hooks', () => {
 
   it('if the kernel refuses the program of the group, the hook has its own', async () => {
     session.failing = 'addHook';
-    assert.equal(await groups.add(onFile('/a'), FENTRY, context(1)), false);
+    assert.equal(await add(groups, onFile('/a'), FENTRY, context(1)), false);
     assert.match(groups.reason(1) ?? '', /cannot be attached: no memory/);
     assert.deepEqual(session.take(), ['allocate f', 'addHook 101 group_fentry_direct', 'release 101']);
   });
 
   it('without memory for entries, nothing of the hook remains', async () => {
-    await groups.add(onFile('/a'), FENTRY, context(1));
+    await add(groups, onFile('/a'), FENTRY, context(1));
     session.failing = 'put 101 group_prefix';
-    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), false);
+    assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
     session.failing = undefined;
     assert.match(groups.reason(2) ?? '', /cannot be changed: no memory/);
     assert.equal(groups.membership(2), undefined);
-    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), true);
+    assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
     assert.equal(groups.membership(2)?.group, 101);
   });
 
   it('a removal that fails continues with the next call', async () => {
-    await groups.add(onFile('/a'), FENTRY, context(1));
-    await groups.add(onFile('/b'), FENTRY, context(2));
+    await add(groups, onFile('/a'), FENTRY, context(1));
+    await add(groups, onFile('/b'), FENTRY, context(2));
     session.failing = 'wait';
     await assert.rejects(groups.remove([1]));
     assert.ok(groups.membership(1));
     session.failing = undefined;
     await groups.remove([1]);
     assert.equal(groups.membership(1), undefined);
+  });
+
+  describe('the first hook of its kind has a program of its own', () => {
+    const RAW = { mechanism: 'raw_tracepoint', target: 'sys_enter', entry: true, return: false } as const;
+    beforeEach(() => {
+      groups = new HookGroups(session.parts(true, false));
+    });
+
+    /** Loads it as the tracer does. Returns the enum group_move of its program. */
+    async function addFirst(attachment: typeof FENTRY | typeof RAW, hook = 1): Promise<number | undefined> {
+      let moves: number | undefined;
+      await groups.attach(onFile('/a'), attachment, context(hook), (move) => {
+        moves = move;
+        return Promise.resolve([]);
+      });
+      return moves;
+    }
+
+    it('moves into a group when the second one comes, and leaves a mark for its old program until that is detached', async () => {
+      assert.equal(await addFirst(FENTRY), GroupMove.MOVE_RUNS_SECOND);
+      assert.deepEqual([session.take(), groups.membership(1), groups.reason(1)], [['move 1 0'], undefined, undefined]);
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
+      const calls = session.take();
+      assert.deepEqual(calls.slice(0, 3), ['allocate f', 'addHook 101 group_fentry_direct', 'move 1 1']);
+      const detached = calls.indexOf('removeHooks 1');
+      assert.deepEqual(calls.slice(detached - 1, detached + 3), [
+        'put 101 group_rules',
+        'removeHooks 1',
+        'wait',
+        'put 101 group_rules',
+      ]);
+      assert.ok(calls.length > detached + 3, 'the new hook comes last, so that its events are the first of a call');
+      assert.deepEqual(
+        [1, 2].map((id) => groups.membership(id)?.group),
+        [101, 101],
+      );
+      await groups.remove([1, 2]);
+      assert.equal(await addFirst(FENTRY), GroupMove.MOVE_RUNS_SECOND);
+    });
+
+    it('at a tracepoint, its program runs first, and leaves marks before the rules of the group match', async () => {
+      assert.equal(await addFirst(RAW), GroupMove.MOVE_RUNS_FIRST);
+      session.take();
+      assert.equal(await add(groups, onFile('/b'), RAW, context(2)), true);
+      const calls = session.take();
+      assert.deepEqual(calls.slice(2, 4), ['move 1 1', 'wait']);
+      assert.ok(calls.indexOf('put 101 group_rules') > 3);
+    });
+
+    it('on a kernel that can suspend tracepoints, a group begins with the first one', async () => {
+      groups = new HookGroups(session.parts(true, false, { isPreemptible: true, suspendsTracepoints: true }));
+      assert.equal(await add(groups, onFile('/a'), RAW, context(1)), true);
+      assert.equal(await addFirst(FENTRY, 2), GroupMove.MOVE_RUNS_SECOND);
+    });
+
+    it('if it has no room in the group, or the group cannot be loaded, both have their own', async () => {
+      await groups.attach(onFile('/a', 1025), FENTRY, context(1), () => Promise.resolve([]));
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
+      assert.deepEqual([groups.membership(1), groups.membership(2)?.group], [undefined, 101]);
+      await groups.remove([1, 2]);
+      await addFirst(FENTRY);
+      session.failing = 'addHook';
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
+      assert.match(groups.reason(2) ?? '', /cannot be attached/);
+      session.failing = 'put 103 group_prefix';
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(3)), false);
+      assert.equal(groups.membership(1), undefined);
+      session.failing = undefined;
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(4)), true);
+      assert.ok(groups.membership(1));
+    });
+
+    it('if its own program cannot be detached, that happens when it is removed', async () => {
+      await addFirst(FENTRY);
+      session.failing = 'removeHooks 1';
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
+      assert.ok(groups.membership(1), 'the group reports its calls');
+      await assert.rejects(groups.remove([1]));
+      session.failing = undefined;
+      session.take();
+      await groups.remove([1]);
+      assert.ok(session.take().includes('removeHooks 1'));
+      assert.equal(groups.membership(1), undefined);
+    });
   });
 });
