@@ -253,6 +253,61 @@ static __always_inline u64 read_summary(u32 set)
 	return found ? *(volatile u64 *)&found->summary : 0;
 }
 
+/* ---- what all rules need ------------------------------------------------------------------------------------- */
+
+/*
+ * Hooks with programs of their own compare numbers, processes and scopes before they resolve a path. So does a group,
+ * if each of its rules needs one of a few. While user space changes the header, a program sees a mixture of the old and
+ * the new one. Both let through what the enabled rules need, and so does each mixture.
+ */
+static __always_inline bool has_needed_number(void *ctx, const struct group_header *header, u64 returned)
+{
+	u64 number, greater = 63;
+
+	if (config.front_slot >= HOOK_VALUES_MAX || config.values[config.front_slot].read != READ_SCALAR)
+		return true;
+	number = read_scalar_inline(ctx, config.front_slot, returned);
+	return *(volatile u64 *)&header->numbers >> (number < greater ? number : greater) & 1;
+}
+
+static __noinline bool has_needed_set(const struct group_header *header)
+{
+	const struct process_bits *bits = lookup_bits(READ(current_task(), tgid));
+	u64 found = 0;
+
+	if (!bits)
+		return false;
+#pragma unroll
+	for (u32 i = 0; i < PROCESS_WORDS; i++)
+		found |= bits->own.words[i] & *(volatile u64 *)&header->sets[i];
+	return found != 0;
+}
+
+/* An unknown cgroup may be in each scope. */
+static __noinline bool has_needed_scope(const struct group_header *header)
+{
+	const struct cgroup_scopes *known = lookup_scopes(current_cgroup());
+	u64 found = 0;
+
+	if (!known)
+		return true;
+#pragma unroll
+	for (u32 i = 0; i < SCOPE_WORDS; i++)
+		found |= known->scopes.words[i] & *(volatile u64 *)&header->scopes[i];
+	return found != 0;
+}
+
+static __always_inline bool can_match(void *ctx, const struct group_header *header, u64 returned)
+{
+	u8 needs = *(volatile u8 *)&header->needs;
+
+	if (needs & GROUP_NEEDS_NUMBER && !has_needed_number(ctx, header, returned))
+		return false;
+	if (needs & GROUP_NEEDS_SET && !has_needed_set(header))
+		return false;
+	return !(needs & GROUP_NEEDS_SCOPE) || has_needed_scope(header);
+}
+
 /* ---- the program -------------------------------------------------------------------------------------------- */
 
 /* Looks the number up. Without a value that is a string or path, this tells whether a rule can match. */
@@ -287,7 +342,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 		return 0;
 	/* before the tables: what is found in them is at least as new */
 	generation = *(volatile u64 *)&header->generation;
-	if (!generation)
+	if (!generation || !can_match(ctx, header, returned))
 		return 0;
 	always = !config.objects_count && *(volatile u8 *)&header->has_always;
 	if (!config.objects_count) {

@@ -115,13 +115,13 @@ export class HookGroups {
   ): Promise<readonly number[]> {
     const { id } = context;
     this.#reasons.delete(id);
+    this.#parts.session.setMove(id, 0);
     const candidate = this.#toCandidate(hook, attachment, context);
     if (typeof candidate === 'string') {
       this.#reasons.set(id, candidate);
       return loadSeparately();
     }
     if (this.#canBeAlone(candidate)) {
-      this.#parts.session.setMove(id, 0);
       const skipped = await loadSeparately(MECHANISMS[attachment.mechanism]?.own);
       this.#alone.set(id, candidate);
       return skipped;
@@ -210,7 +210,12 @@ export class HookGroups {
       releaseId(id);
       return `the program of a group cannot be attached: ${messageWithReason(error as NativeError)}`;
     }
-    const group = { id, key, tables: new GroupTables(attachment.mechanism === 'fentry'), members };
+    const group = {
+      id,
+      key,
+      tables: new GroupTables(attachment.mechanism === 'fentry', config[HookConfig.frontSlot] ?? 0),
+      members,
+    };
     this.#groups.push(group);
     return group;
   }

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'a6599062f69917f2';
+export const LAYOUT_HASH = '02126c9b1b553817';
 
 /** enum event_type */
 export const EventType = {
@@ -1008,6 +1008,10 @@ export const HookConfig = {
   activeCalls: 23300,
   directKeys: 23304,
   move: 23308,
+  frontSlot: 23309,
+  keysPad: 23310,
+  keysPadStride: 1,
+  keysPadLength: 2,
   countSeed: 23312,
   countSeedStride: 8,
   countSeedLength: 2,
@@ -1104,13 +1108,28 @@ export const GroupSetIndex = {
 
 /** struct group_header */
 export const GroupHeader = {
-  sizeof: 16,
+  sizeof: 88,
   generation: 0,
   longestPrefix: 8,
   longestPostfix: 9,
   looksUp: 10,
   numberSlot: 11,
   hasAlways: 12,
+  needs: 13,
+  numbers: 16,
+  sets: 24,
+  setsStride: 8,
+  setsLength: 4,
+  scopes: 56,
+  scopesStride: 8,
+  scopesLength: 4,
+} as const;
+
+/** enum group_need */
+export const GroupNeed = {
+  GROUP_NEEDS_NUMBER: 1,
+  GROUP_NEEDS_SET: 2,
+  GROUP_NEEDS_SCOPE: 4,
 } as const;
 
 /** struct group_set */

@@ -268,6 +268,7 @@ void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
   for (auto& [id, hook] : removed) unpin_hook(id, hook);
   for (auto& [id, hook] : removed) detach_probes(hook);
   destroy_hook_links(removed);
+  keep_missed_runs(removed);
   count_unreturned_calls(removed);
 }
 

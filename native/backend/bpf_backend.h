@@ -234,6 +234,8 @@ class BpfBackend {
   void detach_links(bool keep) noexcept;
   // Call it when the hooks are detached. A second call does nothing.
   void count_unreturned_calls(std::map<uint32_t, Hook>& hooks) noexcept;
+  // Keeps the missed runs of hooks that go on in a group for take_missed_runs().
+  void keep_missed_runs(const std::map<uint32_t, Hook>& hooks) noexcept;
 
   // Finds a map of a hook whose object is open.
   bpf_map* hook_map(uint32_t id, const std::string& name);
@@ -258,6 +260,7 @@ class BpfBackend {
   std::map<uint32_t, Hook> hooks_;
   CallTables call_tables_;
   uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
+  std::vector<MissedRuns> moved_missed_;
   std::vector<int> detached_events_;
   Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()
 };

@@ -13,6 +13,7 @@ import {
   TrieKey,
   GroupFlag,
 } from '../layout.gen.js';
+import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
 import { concatBytes, writeTrieKey } from './tables.js';
 
@@ -80,6 +81,7 @@ export class GroupTables {
   readonly #freeSets: number[] = [];
   readonly #rules: Runs;
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
+  readonly #front: GroupFront;
   readonly #longest = { prefix: 0, postfix: 0, number: 0 };
   /** The slot whose number is looked up. */
   #numberSlot: number | undefined;
@@ -87,9 +89,10 @@ export class GroupTables {
 
   /**
    * `newestFirst`: the events of a call come from the newest hook first, as the kernel runs the programs of a trampoline. As soon
-   * as the numbers of removed rules are used again, there is no such order.
+   * as the numbers of removed rules are used again, there is no such order. `frontSlot`: see GroupFront.
    */
-  constructor(newestFirst: boolean) {
+  constructor(newestFirst: boolean, frontSlot: number) {
+    this.#front = new GroupFront(frontSlot);
     this.#rules = new Runs(GroupLimit.GROUP_RULES_MAX, newestFirst);
     for (let i = GroupLimit.GROUP_SETS_MAX - 1; i >= GroupSetIndex.GROUP_FIRST_SET; i--) this.#freeSets.push(i);
     for (const index of SPECIAL) this.#special.set(index, newSet(index, ''));
@@ -120,6 +123,7 @@ export class GroupTables {
     }
     const member = { firstRule, firstTest, tests, rules, moveFlag };
     this.#members.set(hook, member);
+    this.#front.count(rules, 1);
     if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
     const changed = new Set<RuleSet>();
     const created: { readonly table: Table; readonly set: RuleSet }[] = [];
@@ -223,6 +227,7 @@ export class GroupTables {
       }
     }
     this.#members.delete(hook);
+    this.#front.count(member.rules, -1);
     this.#rules.release(member.firstRule, member.rules.length);
     this.#tests.release(member.firstTest, member.tests);
     return [{ map: 'group_sets', bytes: encodeSets(changed) }, this.#encodeHeader()];
@@ -250,6 +255,7 @@ export class GroupTables {
     entry.setUint8(U32 + GroupHeader.numberSlot, this.#numberSlot ?? 0);
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
+    this.#front.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
 }

@@ -115,7 +115,7 @@ function encodeConfig(
   setU8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
   setU8(HookConfig.guard, context.guard);
-  view.setUint32(HookConfig.move, context.move ?? GroupMove.MOVE_NEVER, true);
+  setU8(HookConfig.move, context.move ?? GroupMove.MOVE_NEVER);
   setU8(HookConfig.countsHits, Number(context.countHits));
   setU8(HookConfig.cacheHoldTicks, context.locks?.holdTicks ?? 0);
   view.setUint32(
