@@ -1,6 +1,7 @@
 /** Policies that share one program on a raw tracepoint: random ones report the same as separate programs. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
@@ -139,6 +140,26 @@ describe('policies that share one program on a raw tracepoint', function () {
     );
     assert.ok((expected?.length ?? 0) >= paths.length);
     assert.deepEqual(actual?.toSorted(), expected?.toSorted());
+  });
+
+  it('the first policy moves into a group while calls run, and reports each once', async () => {
+    const [hot = '', other = ''] = paths;
+    const runs = 2000;
+    const tracer = await openTracer({ policies: [policy('first', EXEC, [onPath('Equal', hot)])] });
+    const stream = collect(tracer);
+    const first = (): PolicyStatus | undefined => tracer.policies().find(({ name }) => name === 'first');
+    // where the kernel can suspend programs of tracepoints, the first policy is in a group already
+    const loop = `i=0; while [ $i -lt ${runs} ]; do ${hot}; i=$((i + 1)); done`;
+    const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
+    const ended = once(shell, 'exit');
+    await tracer.addPolicy(policy('second', EXEC, [onPath('Equal', other)]));
+    assert.equal(shell.exitCode, null, 'the move took longer than all calls');
+    assert.equal(first()?.hooks[0]?.grouped, true);
+    await ended;
+    await tracer.close();
+    const events = (await stream).filter(isTracepoint);
+    assert.deepEqual([...new Set(events.map(({ policyName }) => policyName))], ['first']);
+    assert.equal(events.length, runs);
   });
 
   it('hooks that do not fit have a program of their own, and say why', async () => {
