@@ -2,7 +2,6 @@
  * The groups of a tracer. A group is one program with the hooks of several policies on the same function; see
  * bpf/group.bpf.h. A hook that does not fit into a group gets a program of its own.
  */
-import { setTimeout } from 'node:timers/promises';
 import type { EncodeContext } from '../wire/encode/context.js';
 import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
@@ -78,9 +77,6 @@ const MECHANISMS: Readonly<Partial<Record<string, Move>>> = {
   raw_tracepoint: { own: GroupMove.MOVE_RUNS_FIRST, flag: GroupFlag.GROUP_REMOVES_MARK },
 };
 
-/** Where tasks can be suspended between two programs of a call: time until none is left there. */
-const SUSPENDED_MS = 100;
-
 export class HookGroups {
   readonly #parts: GroupParts;
   readonly #groups: Group[] = [];
@@ -139,7 +135,10 @@ export class HookGroups {
     const { mechanism } = attachment;
     if (MECHANISMS[mechanism] === undefined) return `the mechanism ${mechanism} has no groups`;
     if (!this.#parts.features.directRead.available) return 'this kernel does not let programs read its memory directly';
-    if (context.guard === ScratchGuard.GUARD_LEVELS) return 'this kernel can suspend the program';
+    const { isPreemptible, model } = this.#parts.preemption;
+    if (context.guard === ScratchGuard.GUARD_LEVELS || (mechanism === 'fentry' && isPreemptible)) {
+      return `this kernel can suspend the program (preemption model ${model})`;
+    }
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
     const program = encodeGroupProgram(hook, context);
@@ -181,7 +180,7 @@ export class HookGroups {
    * bpf/moved_calls.bpf.h.
    */
   async #move(group: Group, first: Candidate): Promise<void> {
-    const { session, preemption } = this.#parts;
+    const { session } = this.#parts;
     const { flag = 0 } = MECHANISMS[first.attachment.mechanism] ?? {};
     session.setMove(first.hook, ++this.#moves);
     // a call that the hook's own program reports without a mark must not reach the group's rules
@@ -191,7 +190,6 @@ export class HookGroups {
     this.#doubled.add(first.hook);
     await session.removeHooks([first.hook]);
     await session.waitForPrograms();
-    if (preemption.isPreemptible) await setTimeout(SUSPENDED_MS);
     this.#doubled.delete(first.hook);
     await this.#put(group, group.tables.endMove(first.hook));
   }

@@ -237,8 +237,8 @@ class BpfBackend {
   // Keeps the missed runs of hooks that go on in a group for take_missed_runs().
   void keep_missed_runs(const std::map<uint32_t, Hook>& hooks) noexcept;
 
-  // Finds a map of a hook whose object is open.
-  bpf_map* hook_map(uint32_t id, const std::string& name);
+  // Finds a table of a group.
+  const ReadableMap& group_map(uint32_t id, const std::string& name);
 
   std::string sensor_name_;
   bool exclusive_ = false;

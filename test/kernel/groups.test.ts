@@ -9,6 +9,7 @@ import {
   argumentValue,
   fileArgument,
   fileHook,
+  kernel,
   kprobeEvents,
   kprobePolicy,
   onKernelWithGroups,
@@ -66,6 +67,22 @@ function startReading(): { readonly stop: () => Promise<number> } {
       return Number(count);
     },
   };
+}
+
+/** Why hooks on functions are in no group on the other kernels. */
+const REASON = kernel === 'newest' ? /can suspend the program/ : /does not let programs read its memory directly/;
+
+if (kernel === '6.1' || kernel === 'newest') {
+  it('without groups, the status of a hook says why', async () => {
+    const tracer = await openTracer({ policies: [0, 1].map((i) => ({ yaml: numberedPolicy(i) })) });
+    const hooks = tracer.policies().flatMap((policy) => policy.hooks);
+    await tracer.close();
+    assert.deepEqual(
+      hooks.map(({ grouped }) => grouped),
+      [undefined, undefined],
+    );
+    for (const { separate = '' } of hooks) assert.match(separate, REASON);
+  });
 }
 
 const describeOnce = onKernelWithGroups() ? describe : (): void => {};

@@ -30,8 +30,8 @@ export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
 /** True if tests that do not depend on the kernel run on this one. The nightly run has them on both kernels. */
 export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only || (NIGHTLY && kernel.startsWith('6.1'));
-/** Groups need programs that read the kernel's memory directly. */
-export const onKernelWithGroups = (): boolean => kernel === '6.12' || kernel === 'newest';
+/** Groups need programs that read the kernel's memory directly, and that are not suspended, as on the newest one. */
+export const onKernelWithGroups = (): boolean => kernel === '6.12';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
 /** The program from workload.c and actions.c, compiled once. */

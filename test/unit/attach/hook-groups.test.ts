@@ -237,7 +237,8 @@ describe('groups of hooks', () => {
     it('on a kernel that can suspend tracepoints, a group begins with the first one', async () => {
       groups = new HookGroups(session.parts(true, false, { isPreemptible: true, suspendsTracepoints: true }));
       assert.equal(await add(groups, onFile('/a'), RAW, context(1)), true);
-      assert.equal(await addFirst(FENTRY, 2), GroupMove.MOVE_RUNS_SECOND);
+      assert.equal(await add(groups, onFile('/a'), FENTRY, context(2)), false);
+      assert.match(groups.reason(2) ?? '', /suspend/);
     });
 
     it('if it has no room in the group, or the group cannot be loaded, both have their own', async () => {
