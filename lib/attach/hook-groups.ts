@@ -147,9 +147,9 @@ export class HookGroups {
 
   /** True for the first hook of its kind. It is cheaper than a group. */
   #canBeAlone({ key, attachment }: Candidate): boolean {
-    const { countHits, preemption } = this.#parts;
-    if (countHits || this.#groups.some((group) => group.key === key)) return false;
-    if (attachment.mechanism === 'raw_tracepoint' && preemption.suspendsTracepoints) return false;
+    // at a tracepoint, a call between the two programs could be reported twice
+    if (this.#parts.countHits || attachment.mechanism !== 'fentry') return false;
+    if (this.#groups.some((group) => group.key === key)) return false;
     return this.#findAlone(key) === undefined;
   }
 

@@ -70,7 +70,8 @@ function startReading(): { readonly stop: () => Promise<number> } {
 }
 
 /** Why hooks on functions are in no group on the other kernels. */
-const REASON = kernel === 'newest' ? /can suspend the program/ : /does not let programs read its memory directly/;
+const REASON =
+  kernel === 'newest' ? /the mechanism kprobe has no groups/ : /does not let programs read its memory directly/;
 
 if (kernel === '6.1' || kernel === 'newest') {
   it('without groups, the status of a hook says why', async () => {

@@ -194,7 +194,7 @@ describe('groups of hooks', () => {
     });
 
     /** Loads it as the tracer does. Returns the enum group_move of its program. */
-    async function addFirst(attachment: typeof FENTRY | typeof RAW, hook = 1): Promise<number | undefined> {
+    async function addFirst(attachment: typeof FENTRY, hook = 1): Promise<number | undefined> {
       let moves: number | undefined;
       await groups.attach(onFile('/a'), attachment, context(hook), (move) => {
         moves = move;
@@ -225,17 +225,8 @@ describe('groups of hooks', () => {
       assert.equal(await addFirst(FENTRY), GroupMove.MOVE_RUNS_SECOND);
     });
 
-    it('at a tracepoint, its program runs first, and leaves marks before the rules of the group match', async () => {
-      assert.equal(await addFirst(RAW), GroupMove.MOVE_RUNS_FIRST);
-      session.take();
-      assert.equal(await add(groups, onFile('/b'), RAW, context(2)), true);
-      const calls = session.take();
-      assert.deepEqual(calls.slice(2, 4), ['move 1 1', 'wait']);
-      assert.ok(calls.indexOf('put 101 group_rules') > 3);
-    });
-
-    it('on a kernel that can suspend tracepoints, a group begins with the first one', async () => {
-      groups = new HookGroups(session.parts(true, false, { isPreemptible: true, suspendsTracepoints: true }));
+    it('at a tracepoint, a group begins with the first one; where programs are suspended, functions have none', async () => {
+      groups = new HookGroups(session.parts(true, false, { isPreemptible: true }));
       assert.equal(await add(groups, onFile('/a'), RAW, context(1)), true);
       assert.equal(await add(groups, onFile('/a'), FENTRY, context(2)), false);
       assert.match(groups.reason(2) ?? '', /suspend/);
