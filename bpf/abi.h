@@ -814,7 +814,7 @@ struct hook_config {
 	u32 counted_slots; /* values that counts use, as bits; with counts_only, no other value is kept */
 	u32 active_calls; /* not 0: the hook keeps calls in ACTIVE_CALLS places; see bpf/active_calls.bpf.h */
 	u32 direct_keys; /* number of places for keys, on all CPUs together; see bpf/direct_keys.bpf.h */
-	u8 move; /* enum group_move */
+	u8 can_move; /* the hook may move into a group; see bpf/moved_calls.bpf.h */
 	u8 front_slot; /* of a group: the number of group_header.numbers; HOOK_VALUES_MAX: none */
 	u8 keys_pad[2];
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
@@ -930,15 +930,14 @@ enum group_flag {
 	GROUP_NO_POST = 2,
 	GROUP_NEEDS_EXECUTABLE = 4, /* kernel threads do not match */
 	GROUP_COUNTS = 8, /* the hook counts its matches */
-	GROUP_LEAVES_MARK = 16, /* the hook's own program is still attached, and runs after the group's */
-	GROUP_REMOVES_MARK = 32, /* the hook's own program is still attached, and has run before the group's */
+	GROUP_LEAVES_MARK = 16, /* the hook's own program may run after the group's */
 };
 
-/* How the program of a single hook tells calls apart that the group reports; see bpf/moved_calls.bpf.h. */
+/* hook_counters.move; see bpf/moved_calls.bpf.h */
 enum group_move {
-	MOVE_NEVER = 0,
-	MOVE_RUNS_SECOND = 1, /* at a trampoline, the program that was attached last runs first */
-	MOVE_RUNS_FIRST = 2,
+	MOVE_NONE = 0, /* the hook's own program reports its calls */
+	MOVE_DONE = 1, /* the group reports them all */
+	MOVE_FIRST = 2, /* this and greater numbers: a move. Both programs report calls */
 };
 
 /* A selector. Those of one hook follow each other; the first that matches decides. */
@@ -1024,7 +1023,7 @@ struct hook_counters {
 	u64 matched; /* with has_actions: calls that a selector matched */
 	u64 suppressed; /* with has_actions: events that a rate limit suppressed */
 	u64 enforced; /* with has_actions: calls that were overridden, or whose process got a signal */
-	u64 move; /* written by user space: the number of the hook's move into a group; 0: it is not moved */
+	u64 move; /* written by user space: enum group_move */
 	u64 pad[4];
 };
 

@@ -144,10 +144,10 @@ static __noinline int finish_rule(struct hook_scratch *s)
 	struct hook_counters *counted;
 
 	s->walk.matched_hook = hook;
+#ifdef MOVES_INTO_GROUPS
 	if (s->walk.flags & GROUP_LEAVES_MARK)
 		leave_mark(s->walk.frame, current_move(hook));
-	if (s->walk.flags & GROUP_REMOVES_MARK && remove_mark(s->walk.frame, current_move(hook)))
-		return 0;
+#endif
 	if (s->walk.flags & GROUP_COUNTS) {
 		counted = bpf_map_lookup_elem(&counters, &hook);
 		if (counted)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A group of hooks on one raw tracepoint. */
 #define POLICY_GROUP
-#define MOVES_INTO_GROUPS
 #include "context_words.bpf.h"
 #include "group.bpf.h"
 

@@ -539,21 +539,17 @@ static __always_inline bool enforce_override(void *ctx, struct hook_record *reco
 /* Returns true if the group into which the hook moves has reported the call. */
 static __always_inline bool is_reported_by_group(u64 frame)
 {
-#ifdef MOVES_INTO_GROUPS
+#if defined(MOVES_INTO_GROUPS) && !defined(POLICY_GROUP)
 	u64 move;
 
-	if (config.move == MOVE_NEVER)
+	if (!config.can_move)
 		return false;
 	move = current_move(config.hook);
-	if (!move)
-		return false;
-	if (config.move == MOVE_RUNS_SECOND)
-		return remove_mark(frame, move);
-	leave_mark(frame, move);
+	return move == MOVE_DONE || (move >= MOVE_FIRST && remove_mark(frame, move));
 #else
 	(void)frame;
-#endif
 	return false;
+#endif
 }
 
 static __always_inline void count_hit(void)

@@ -2,9 +2,6 @@
 /* A raw tracepoint. Its values are the parameters that the kernel passes to the tracepoint. */
 #define READS_CALL_REGISTERS
 #define PACKET_SIZES
-#ifndef READ_PROBE
-#define MOVES_INTO_GROUPS
-#endif
 #include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -102,8 +102,8 @@ static __always_inline u64 extend_integer(u64 raw, u32 width, bool is_signed)
 }
 
 /*
- * The number of a system call, with SYSCALL_COMPAT if it is a 32-bit call. The kernel uses the lower half of the register as a
- * signed number, so the upper half must not hide a call.
+ * The number of a system call, with SYSCALL_COMPAT if it is a 32-bit call. The kernel uses the lower half of the
+ * register as a signed number, so the upper half must not hide a call.
  */
 static __noinline u64 read_syscall_number(u64 raw, u32 width, u32 indirect)
 {

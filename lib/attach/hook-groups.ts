@@ -6,7 +6,7 @@ import type { EncodeContext } from '../wire/encode/context.js';
 import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
 import type { EncodedHook } from '../wire/encode/hook.js';
-import { GroupFlag, GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
+import { GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { NativeHookSpec, NativeSession } from '../native/binding.js';
 import { messageWithReason, type NativeError } from '../native/native-error.js';
@@ -48,6 +48,12 @@ interface Group {
 
 type GroupAttachment = Pick<NativeHookSpec, 'mechanism' | 'target' | 'entry' | 'return'>;
 
+/** Numbers of system calls for which alone the kernel runs the program of a hook; see lib/wire/encode/calls.ts. */
+interface OwnCalls {
+  readonly tracepoint: string;
+  readonly numbers: readonly number[];
+}
+
 /** A hook that can be in a group. */
 interface Candidate {
   readonly hook: number;
@@ -58,32 +64,28 @@ interface Candidate {
   readonly key: string;
 }
 
-/** Loads a program for the hook alone. `move`: enum group_move. Resolves with the indexes of skipped attach points. */
-type LoadSeparately = (move?: number) => Promise<readonly number[]>;
-
-interface Move {
-  /** For the hook's own program. */
-  readonly own: number;
-  /** For the rules in the group. */
-  readonly flag: number;
+/** The ways to attach a hook without a group. */
+export interface SeparateProgram {
+  /** Loads a program for the hook alone. Resolves with the indexes of skipped attach points. */
+  readonly load: (how: { readonly canMove: boolean }) => Promise<readonly number[]>;
+  /** The system calls that the hook selects, if it needs no others. */
+  readonly calls: readonly number[] | undefined;
 }
 
-/**
- * The mechanisms that have a program for groups. The kernel runs the newest program of a trampoline first, and the oldest
- * of a tracepoint.
- */
-const MECHANISMS: Readonly<Partial<Record<string, Move>>> = {
-  fentry: { own: GroupMove.MOVE_RUNS_SECOND, flag: GroupFlag.GROUP_LEAVES_MARK },
-  raw_tracepoint: { own: GroupMove.MOVE_RUNS_FIRST, flag: GroupFlag.GROUP_REMOVES_MARK },
-};
+/** The mechanisms that have a program for groups. */
+const MECHANISMS: readonly string[] = ['fentry', 'raw_tracepoint'];
 
 export class HookGroups {
   readonly #parts: GroupParts;
   readonly #groups: Group[] = [];
   /** Hooks with programs of their own that move into a group with the second hook of the same kind. */
   readonly #alone = new Map<number, Candidate>();
-  /** Hooks in groups whose own programs could not be detached. Their rules keep the flag of a move. */
+  /** Hooks in groups whose own programs could not be detached. */
   readonly #doubled = new Set<number>();
+  /** Hooks that run for their own system calls only. */
+  readonly #calls = new Map<number, OwnCalls>();
+  /** The end of the last change of each kind of hook. */
+  readonly #turns = new Map<string, Promise<void>>();
   readonly #memberships = new Map<number, GroupMembership>();
   readonly #reasons = new Map<number, string>();
   #moves = 0;
@@ -107,33 +109,64 @@ export class HookGroups {
     hook: CompiledHook,
     attachment: GroupAttachment,
     context: EncodeContext,
-    loadSeparately: LoadSeparately,
+    separate: SeparateProgram,
   ): Promise<readonly number[]> {
     const { id } = context;
     this.#reasons.delete(id);
-    this.#parts.session.setMove(id, 0);
+    this.#parts.session.setMove(id, GroupMove.MOVE_NONE);
     const candidate = this.#toCandidate(hook, attachment, context);
-    if (typeof candidate === 'string') {
-      this.#reasons.set(id, candidate);
-      return loadSeparately();
-    }
+    if (typeof candidate === 'string') return this.#loadAlone(id, candidate, attachment, separate);
+    if (separate.calls !== undefined && this.#areFree(attachment.target, separate.calls))
+      return this.#loadAlone(id, 'the kernel runs it only for the system calls that it selects', attachment, separate);
+    return this.#inTurn(candidate.key, () => this.#attachCandidate(candidate, separate));
+  }
+
+  async #attachCandidate(candidate: Candidate, separate: SeparateProgram): Promise<readonly number[]> {
+    const { hook, attachment } = candidate;
     if (this.#canBeAlone(candidate)) {
-      const skipped = await loadSeparately(MECHANISMS[attachment.mechanism]?.own);
-      this.#alone.set(id, candidate);
+      const skipped = await separate.load({ canMove: true });
+      this.#alone.set(hook, candidate);
       return skipped;
     }
     const reason = await this.#group(candidate).catch(
       (error: unknown) => `the tables of a group cannot be changed: ${messageWithReason(error as NativeError)}`,
     );
-    if (reason === undefined) return [];
-    this.#reasons.set(id, reason);
-    return loadSeparately();
+    return reason === undefined ? [] : this.#loadAlone(hook, reason, attachment, separate);
+  }
+
+  async #loadAlone(
+    hook: number,
+    reason: string,
+    { target }: GroupAttachment,
+    { load, calls }: SeparateProgram,
+  ): Promise<readonly number[]> {
+    this.#reasons.set(hook, reason);
+    if (calls !== undefined && this.#areFree(target, calls))
+      this.#calls.set(hook, { tracepoint: target, numbers: calls });
+    return load({ canMove: false });
+  }
+
+  /** True if no hook at the tracepoint runs for one of the calls only. A second one would run for all calls. */
+  #areFree(tracepoint: string, calls: readonly number[]): boolean {
+    const taken = [...this.#calls.values()].filter((each) => each.tracepoint === tracepoint);
+    return !taken.some(({ numbers }) => numbers.some((number) => calls.includes(number)));
+  }
+
+  /** Hooks of different kinds are loaded at the same time, and those of one kind one after the other. */
+  async #inTurn<T>(key: string, attach: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const result = before.then(attach);
+    const end = result.then(ignore, ignore);
+    this.#turns.set(key, end);
+    await end;
+    if (this.#turns.get(key) === end) this.#turns.delete(key);
+    return result;
   }
 
   /** Returns the reason if the hook can be in no group. */
   #toCandidate(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Candidate | string {
     const { mechanism } = attachment;
-    if (MECHANISMS[mechanism] === undefined) return `the mechanism ${mechanism} has no groups`;
+    if (!MECHANISMS.includes(mechanism)) return `the mechanism ${mechanism} has no groups`;
     if (!this.#parts.features.directRead.available) return 'this kernel does not let programs read its memory directly';
     const { isPreemptible, model } = this.#parts.preemption;
     if (context.guard === ScratchGuard.GUARD_LEVELS || (mechanism === 'fentry' && isPreemptible)) {
@@ -181,17 +214,22 @@ export class HookGroups {
    */
   async #move(group: Group, first: Candidate): Promise<void> {
     const { session } = this.#parts;
-    const { flag = 0 } = MECHANISMS[first.attachment.mechanism] ?? {};
-    session.setMove(first.hook, ++this.#moves);
-    // a call that the hook's own program reports without a mark must not reach the group's rules
-    if (flag === GroupFlag.GROUP_REMOVES_MARK) await session.waitForPrograms();
-    if (!(await this.#addTo(group, first, flag))) return;
-    this.#alone.delete(first.hook);
-    this.#doubled.add(first.hook);
-    await session.removeHooks([first.hook]);
+    const { hook } = first;
+    session.setMove(hook, GroupMove.MOVE_FIRST + this.#moves++);
     await session.waitForPrograms();
-    this.#doubled.delete(first.hook);
-    await this.#put(group, group.tables.endMove(first.hook));
+    try {
+      await this.#addTo(group, first, true);
+    } finally {
+      if (!group.members.has(hook)) session.setMove(hook, GroupMove.MOVE_NONE);
+    }
+    if (!group.members.has(hook)) return;
+    this.#alone.delete(hook);
+    this.#doubled.add(hook);
+    await session.waitForPrograms();
+    session.setMove(hook, GroupMove.MOVE_DONE);
+    await this.#put(group, group.tables.endMove(hook));
+    await session.removeHooks([hook]);
+    this.#doubled.delete(hook);
   }
 
   /** Loads and attaches the program of a new group. Resolves with the reason if that fails. */
@@ -219,8 +257,8 @@ export class HookGroups {
   }
 
   /** Resolves with false if the group has no room. Rejects if the kernel has no memory for the entries. */
-  async #addTo(group: Group, { hook, rules }: Candidate, moveFlag = 0): Promise<boolean> {
-    const addition = group.tables.add(hook, rules, moveFlag);
+  async #addTo(group: Group, { hook, rules }: Candidate, moves = false): Promise<boolean> {
+    const addition = group.tables.add(hook, rules, moves);
     if (addition === undefined) return false;
     group.members.add(hook);
     const hitsBefore = this.#parts.session.hookCounts(group.id).hits;
@@ -245,6 +283,7 @@ export class HookGroups {
     for (const hook of hooks) {
       this.#reasons.delete(hook);
       this.#alone.delete(hook);
+      this.#calls.delete(hook);
       if (this.#doubled.has(hook)) await this.#parts.session.removeHooks([hook]);
       this.#doubled.delete(hook);
       const group = this.#groups.find(({ members }) => members.has(hook));
@@ -275,6 +314,8 @@ export class HookGroups {
     this.#parts.releaseId(group.id);
   }
 }
+
+function ignore(): void {}
 
 function groupKey({ mechanism, target, entry, return: atReturn }: GroupAttachment, config: Uint8Array): string {
   const common = config.slice();

@@ -102,8 +102,9 @@ export async function loadHook(
     ...own,
     ...valueLocations,
   };
-  const loadSeparately = (move?: number): Promise<readonly number[]> => {
-    const encoded = encodeHook(hook, move === undefined ? encoding : { ...encoding, move });
+  const calls = selectedCalls(hook, { ...encoding, preemption: context.preemption });
+  const loadProgram = ({ canMove }: { readonly canMove: boolean }): Promise<readonly number[]> => {
+    const encoded = encodeHook(hook, { ...encoding, canMove });
     return context.session.addHook({
       id,
       object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
@@ -112,12 +113,11 @@ export async function loadHook(
       config: encoded.config,
       code: encoded.code,
       maps: encoded.maps,
-      calls: selectedCalls(hook, { ...encoding, preemption: context.preemption }),
+      calls,
     });
   };
-  return context.groups === undefined
-    ? loadSeparately()
-    : context.groups.attach(hook, attachment, encoding, loadSeparately);
+  if (context.groups === undefined) return loadProgram({ canMove: false });
+  return context.groups.attach(hook, attachment, encoding, { load: loadProgram, calls: calls?.numbers });
 }
 
 function randomSeed(): [bigint, bigint] {

@@ -444,9 +444,9 @@ export class PolicySet {
     return attachedPolicy;
   }
 
-  /** Groups, enforcers and pins need the hooks before them. */
+  /** Enforcers and pins need the hooks before them. */
   #loadsAtOnce({ hooks }: CompiledPolicy): number {
-    const isOrdered = this.#groups !== undefined || this.#handover !== undefined || this.#options.persist !== undefined;
+    const isOrdered = this.#handover !== undefined || this.#options.persist !== undefined;
     return isOrdered || hooks.some(({ kind }) => kind === 'enforcer') ? 1 : LOADS_AT_ONCE;
   }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '02126c9b1b553817';
+export const LAYOUT_HASH = 'eaceb9b02efe75a0';
 
 /** enum event_type */
 export const EventType = {
@@ -1007,7 +1007,7 @@ export const HookConfig = {
   countedSlots: 23296,
   activeCalls: 23300,
   directKeys: 23304,
-  move: 23308,
+  canMove: 23308,
   frontSlot: 23309,
   keysPad: 23310,
   keysPadStride: 1,
@@ -1148,14 +1148,13 @@ export const GroupFlag = {
   GROUP_NEEDS_EXECUTABLE: 4,
   GROUP_COUNTS: 8,
   GROUP_LEAVES_MARK: 16,
-  GROUP_REMOVES_MARK: 32,
 } as const;
 
 /** enum group_move */
 export const GroupMove = {
-  MOVE_NEVER: 0,
-  MOVE_RUNS_SECOND: 1,
-  MOVE_RUNS_FIRST: 2,
+  MOVE_NONE: 0,
+  MOVE_DONE: 1,
+  MOVE_FIRST: 2,
 } as const;
 
 /** struct group_rule */

@@ -62,8 +62,8 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
-  /** GroupFlag of all rules, while the hook's own program is still attached. */
-  moveFlag: number;
+  /** The hook's own program still reports calls, too. */
+  moves: boolean;
   removal?: Removal;
 }
 
@@ -102,8 +102,8 @@ export class GroupTables {
     return this.#members.size;
   }
 
-  /** Adds the rules of a hook. Undefined if there is no room. `moveFlag`: see `endMove`. */
-  add(hook: number, rules: readonly GroupRuleSource[], moveFlag = 0): Addition | undefined {
+  /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
+  add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? [...(rules[0]?.numbers.keys() ?? [])][0];
     const keys = rules.map((rule) => ruleKeys(rule, slot));
@@ -121,7 +121,7 @@ export class GroupTables {
       this.#rules.release(firstRule, rules.length);
       return undefined;
     }
-    const member = { firstRule, firstTest, tests, rules, moveFlag };
+    const member = { firstRule, firstTest, tests, rules, moves };
     this.#members.set(hook, member);
     this.#front.count(rules, 1);
     if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
@@ -186,11 +186,11 @@ export class GroupTables {
     }
   }
 
-  /** Must be called when the hook's own program is detached, and no call can still run it. */
+  /** Must be called when the hook's own program reports nothing more. */
   endMove(hook: number): TableChange[] {
     const member = this.#members.get(hook);
-    if (member === undefined || member.moveFlag === 0) return [];
-    member.moveFlag = 0;
+    if (member === undefined || !member.moves) return [];
+    member.moves = false;
     return [{ map: 'group_rules', bytes: encodeRules(hook, member, true) }];
   }
 
@@ -380,7 +380,8 @@ function encodeNumberKey(key: string): Uint8Array {
  * they are enabled in their order, and disabled in the reverse one (`backwards`).
  */
 function encodeRules(hook: number, member: Member, enabled: boolean, backwards = false): Uint8Array {
-  const { firstRule, rules, moveFlag } = member;
+  const { firstRule, rules } = member;
+  const moveFlag = member.moves ? GroupFlag.GROUP_LEAVES_MARK : 0;
   let firstTest = member.firstTest;
   const entries = rules.map(({ selector, flags, tests }, i) => {
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));

@@ -1,9 +1,9 @@
 /** Groups of a tracer, with a session that only records what is asked of it. */
 import assert from 'node:assert/strict';
-import { HookGroups, type GroupParts } from '../../../lib/attach/hook-groups.js';
+import { HookGroups, type GroupParts, type SeparateProgram } from '../../../lib/attach/hook-groups.js';
 import type { NativeFeatures } from '../../../lib/native/features.js';
 import type { Preemption } from '../../../lib/native/preemption.js';
-import { GroupMove, ScratchGuard } from '../../../lib/wire/layout.gen.js';
+import { ScratchGuard } from '../../../lib/wire/layout.gen.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js';
 
@@ -18,6 +18,7 @@ function onFile(value: string, selectors = 1, more: Partial<CompiledHook> = {}):
 
 class Session {
   readonly calls: string[] = [];
+  readonly moves = new Map<number, number>();
   failing: string | undefined;
   hits = 5;
   #lastId = 100;
@@ -29,7 +30,10 @@ class Session {
       putHookEntries: (id, map) => this.#run(undefined, 'put', id, map),
       deleteHookEntries: (id, map) => this.#run(undefined, 'delete', id, map),
       waitForPrograms: () => this.#run(undefined, 'wait'),
-      setMove: (id, move) => (move === 0 ? undefined : this.#do('move', id, move)),
+      setMove: (id, move) => {
+        if (move !== (this.moves.get(id) ?? 0)) this.#do('move', id, move);
+        this.moves.set(id, move);
+      },
       hookCounts: () => ({ matched: 0, suppressed: 0, enforced: 0, hits: this.hits }),
     },
     features: { directRead: { available: directRead }, tpBtf: { available: true } } as NativeFeatures,
@@ -61,16 +65,19 @@ class Session {
   }
 }
 
+const alone: SeparateProgram = { load: () => Promise.resolve([]), calls: undefined };
+
+type Added = Parameters<HookGroups['attach']> extends [...infer Rest, unknown] ? Rest : never;
+
 /** Resolves with false if the hook got a program of its own. */
-async function add(
-  groups: HookGroups,
-  ...[hook, attachment, encoding]: [...Parameters<HookGroups['attach']>] extends [...infer Rest, unknown] ? Rest : never
-): Promise<boolean> {
+async function add(groups: HookGroups, ...added: [...Added, calls?: readonly number[]]): Promise<boolean> {
+  const [hook, attachment, encoding, calls] = added;
   let isGrouped = true;
-  await groups.attach(hook, attachment, encoding, () => {
+  const load = (): Promise<readonly number[]> => {
     isGrouped = false;
     return Promise.resolve([]);
-  });
+  };
+  await groups.attach(hook, attachment, encoding, { load, calls });
   return isGrouped;
 }
 
@@ -193,36 +200,66 @@ describe('groups of hooks', () => {
       groups = new HookGroups(session.parts(true, false));
     });
 
-    /** Loads it as the tracer does. Returns the enum group_move of its program. */
-    async function addFirst(attachment: typeof FENTRY, hook = 1): Promise<number | undefined> {
-      let moves: number | undefined;
-      await groups.attach(onFile('/a'), attachment, context(hook), (move) => {
-        moves = move;
+    /** Loads it as the tracer does. Returns true if its program can move. */
+    async function addFirst(attachment: typeof FENTRY, hook = 1): Promise<boolean | undefined> {
+      let moves: boolean | undefined;
+      const load: SeparateProgram['load'] = ({ canMove }) => {
+        moves = canMove;
         return Promise.resolve([]);
-      });
+      };
+      await groups.attach(onFile('/a'), attachment, context(hook), { load, calls: undefined });
       return moves;
     }
 
-    it('moves into a group when the second one comes, and leaves a mark for its old program until that is detached', async () => {
-      assert.equal(await addFirst(FENTRY), GroupMove.MOVE_RUNS_SECOND);
+    it('moves into a group when the second one comes, in steps between which programs end', async () => {
+      assert.equal(await addFirst(FENTRY), true);
       assert.deepEqual([session.take(), groups.membership(1), groups.reason(1)], [[], undefined, undefined]);
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
       const calls = session.take();
-      assert.deepEqual(calls.slice(0, 3), ['allocate f', 'addHook 101 group_fentry_direct', 'move 1 1']);
-      const detached = calls.indexOf('removeHooks 1');
-      assert.deepEqual(calls.slice(detached - 1, detached + 3), [
+      const steps = calls.filter((call) => !/^put 101 group_(sets|prefix|header)/.test(call));
+      assert.deepEqual(steps, [
+        'allocate f',
+        'addHook 101 group_fentry_direct',
+        // its own program looks for marks
+        'move 1 2',
+        'wait',
+        // the group leaves marks
+        'put 101 group_rules',
+        'put 101 group_rules',
+        'wait',
+        // its own program is silent, and no mark is needed
+        'move 1 1',
         'put 101 group_rules',
         'removeHooks 1',
-        'wait',
+        // the new hook comes last, so that its events are the first of a call
+        'put 101 group_rules',
         'put 101 group_rules',
       ]);
-      assert.ok(calls.length > detached + 3, 'the new hook comes last, so that its events are the first of a call');
       assert.deepEqual(
         [1, 2].map((id) => groups.membership(id)?.group),
         [101, 101],
       );
       await groups.remove([1, 2]);
-      assert.equal(await addFirst(FENTRY), GroupMove.MOVE_RUNS_SECOND);
+      assert.equal(await addFirst(FENTRY), true);
+    });
+
+    it('two hooks that are loaded at the same time share a group', async () => {
+      await Promise.all([1, 2, 3].map((id) => add(groups, onFile(`/${id}`), FENTRY, context(id))));
+      assert.deepEqual(
+        [1, 2, 3].map((id) => groups.membership(id)?.group),
+        [101, 101, 101],
+      );
+    });
+
+    it('a hook that selects system calls has a program of its own, until another one selects the same call', async () => {
+      assert.equal(await add(groups, onFile('/a'), RAW, context(1), [257]), false);
+      assert.match(groups.reason(1) ?? '', /only for the system calls/);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(2), [41, 42]), false);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(3), [42, 257]), true);
+      // another tracepoint has its own table
+      assert.equal(await add(groups, onFile('/a'), { ...RAW, target: 'sys_exit' }, context(4), [257]), false);
+      await groups.remove([1]);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(5), [257]), false);
     });
 
     it('at a tracepoint, a group begins with the first one; where programs are suspended, functions have none', async () => {
@@ -233,7 +270,7 @@ describe('groups of hooks', () => {
     });
 
     it('if it has no room in the group, or the group cannot be loaded, both have their own', async () => {
-      await groups.attach(onFile('/a', 1025), FENTRY, context(1), () => Promise.resolve([]));
+      await groups.attach(onFile('/a', 1025), FENTRY, context(1), alone);
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
       assert.deepEqual([groups.membership(1), groups.membership(2)?.group], [undefined, 101]);
       await groups.remove([1, 2]);
