@@ -143,7 +143,7 @@ static __noinline int finish_rule(struct hook_scratch *s)
 	u32 hook = s->walk.hook, used;
 	struct hook_counters *counted;
 
-	s->walk.matched_hook = hook;
+	s->walk.decided_hook = hook;
 #ifdef MOVES_INTO_GROUPS
 	if (s->walk.flags & GROUP_LEAVES_MARK)
 		leave_mark(s->walk.frame, current_move(hook));
@@ -168,8 +168,13 @@ static __always_inline void begin_rule(struct hook_scratch *s, u32 number)
 	const struct group_rule *rule = bpf_map_lookup_elem(&group_rules, &number);
 	struct group_walk *walk = &s->walk;
 
-	if (!rule || !*(volatile u8 *)&rule->enabled || rule->hook == walk->matched_hook)
+	if (!rule || rule->hook == walk->decided_hook)
 		return;
+	/* the rules of a hook are enabled one after the other: the first one decides about all of them */
+	if (!*(volatile u8 *)&rule->enabled) {
+		walk->decided_hook = rule->hook;
+		return;
+	}
 	walk->hook = rule->hook;
 	walk->selector = rule->selector;
 	walk->flags = rule->flags;
@@ -366,7 +371,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	steps.s->walk.word = 0;
 	steps.s->walk.facts = 0;
 	steps.s->walk.frame = (u64)ctx;
-	steps.s->walk.matched_hook = 0;
+	steps.s->walk.decided_hook = 0;
 	steps.s->walk.test = 0;
 	steps.s->walk.tests_end = 0;
 	bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);

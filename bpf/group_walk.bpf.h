@@ -19,7 +19,7 @@ struct group_walk {
 	u32 facts; /* facts about the process that are known so far */
 	u32 knows_cgroup;
 	u32 hook; /* of the current rule */
-	u32 matched_hook; /* the last hook with a rule that has matched; its other rules are skipped */
+	u32 decided_hook; /* a rule of this hook has matched, or is not enabled; its other rules are skipped */
 	u32 test, tests_end;
 	u32 is_hit; /* an alternative holds */
 	u8 selector, flags; /* of the current rule */

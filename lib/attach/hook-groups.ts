@@ -78,7 +78,10 @@ const MECHANISMS: readonly string[] = ['fentry', 'raw_tracepoint'];
 export class HookGroups {
   readonly #parts: GroupParts;
   readonly #groups: Group[] = [];
-  /** Hooks with programs of their own that move into a group with the second hook of the same kind. */
+  /**
+   * The first hook of each kind has a program of its own. At a function, it moves into a group with the second one. At a
+   * tracepoint, where its program would run before that of the group, it stays.
+   */
   readonly #alone = new Map<number, Candidate>();
   /** Hooks in groups whose own programs could not be detached. */
   readonly #doubled = new Set<number>();
@@ -124,8 +127,10 @@ export class HookGroups {
   async #attachCandidate(candidate: Candidate, separate: SeparateProgram): Promise<readonly number[]> {
     const { hook, attachment } = candidate;
     if (this.#canBeAlone(candidate)) {
-      const skipped = await separate.load({ canMove: true });
+      const canMove = attachment.mechanism === 'fentry';
+      const skipped = await separate.load({ canMove });
       this.#alone.set(hook, candidate);
+      if (!canMove) this.#reasons.set(hook, 'it is the first one at its tracepoint');
       return skipped;
     }
     const reason = await this.#group(candidate).catch(
@@ -179,10 +184,8 @@ export class HookGroups {
   }
 
   /** True for the first hook of its kind. It is cheaper than a group. */
-  #canBeAlone({ key, attachment }: Candidate): boolean {
-    // at a tracepoint, a call between the two programs could be reported twice
-    if (this.#parts.countHits || attachment.mechanism !== 'fentry') return false;
-    if (this.#groups.some((group) => group.key === key)) return false;
+  #canBeAlone({ key }: Candidate): boolean {
+    if (this.#parts.countHits || this.#groups.some((group) => group.key === key)) return false;
     return this.#findAlone(key) === undefined;
   }
 
@@ -200,7 +203,7 @@ export class HookGroups {
     if (typeof group === 'string') return group;
     try {
       const first = this.#findAlone(key);
-      if (first !== undefined) await this.#move(group, first);
+      if (first?.attachment.mechanism === 'fentry') await this.#move(group, first);
       if (await this.#addTo(group, candidate)) return undefined;
     } finally {
       if (group.members.size === 0) await this.#close(group);
@@ -264,7 +267,10 @@ export class HookGroups {
     const hitsBefore = this.#parts.session.hookCounts(group.id).hits;
     this.#memberships.set(hook, { group: group.id, hitsBefore, memory: group.tables.memory(hook) });
     try {
-      for (const changes of [addition.prepared, addition.found, addition.enabled]) await this.#put(group, changes);
+      for (const changes of [addition.prepared, addition.found]) await this.#put(group, changes);
+      // a call that has not found the first selector's value must not find the second one enabled
+      if (rules.length > 1) await this.#parts.session.waitForPrograms();
+      await this.#put(group, addition.enabled);
     } catch (error) {
       await this.#removeFrom(group, hook);
       throw error;

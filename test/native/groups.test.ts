@@ -125,7 +125,9 @@ describe('policies that share one program on a raw tracepoint', function () {
     const separate = await openTracer({ policies, groupPolicies: false });
     const grouped = await openTracer({ policies });
     const streams = [separate, grouped].map(collect);
-    for (const hook_ of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook_.grouped, true, hook_.separate);
+    const hooks = grouped.policies().flatMap((each) => each.hooks);
+    assert.match(hooks[0]?.separate ?? '', /first one at its tracepoint/);
+    for (const { grouped: isGrouped, separate: reason } of hooks.slice(1)) assert.equal(isGrouped, true, reason);
     // processes of others end, too
     const own = new Set(paths.map((path) => spawnSync(path).pid));
     await separate.close();
@@ -142,22 +144,23 @@ describe('policies that share one program on a raw tracepoint', function () {
     assert.deepEqual(actual?.toSorted(), expected?.toSorted());
   });
 
-  it('a second policy joins the group while calls run, and the first reports each once', async () => {
+  it('policies join a group while calls run, and those before them report each once', async () => {
     const [hot = '', other = ''] = paths;
     const runs = 2000;
-    const tracer = await openTracer({ policies: [policy('first', EXEC, [onPath('Equal', hot)])] });
+    const own = ['first', 'second'];
+    const tracer = await openTracer({ policies: own.map((name) => policy(name, EXEC, [onPath('Equal', hot)])) });
     const stream = collect(tracer);
-    const first = (): PolicyStatus | undefined => tracer.policies().find(({ name }) => name === 'first');
+    const isGrouped = (): unknown => tracer.policies().map(({ hooks: [hook] }) => hook?.grouped);
     const loop = `i=0; while [ $i -lt ${runs} ]; do ${hot}; i=$((i + 1)); done`;
     const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
     const ended = once(shell, 'exit');
-    await tracer.addPolicy(policy('second', EXEC, [onPath('Equal', other)]));
-    assert.equal(first()?.hooks[0]?.grouped, true);
+    await tracer.addPolicy(policy('third', EXEC, [onPath('Equal', other), onPath('Prefix', `${other}-not`)]));
+    assert.deepEqual(isGrouped(), [undefined, true, true]);
     await ended;
     await tracer.close();
-    const events = (await stream).filter(isTracepoint);
-    assert.deepEqual([...new Set(events.map(({ policyName }) => policyName))], ['first']);
-    assert.equal(events.length, runs);
+    const events = (await stream).filter(isTracepoint).map(({ policyName }) => policyName);
+    for (const name of own) assert.equal(events.filter((each) => each === name).length, runs);
+    assert.equal(events.length, 2 * runs);
   });
 
   it('hooks that do not fit have a program of their own, and say why', async () => {

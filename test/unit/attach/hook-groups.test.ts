@@ -255,18 +255,31 @@ describe('groups of hooks', () => {
       assert.equal(await add(groups, onFile('/a'), RAW, context(1), [257]), false);
       assert.match(groups.reason(1) ?? '', /only for the system calls/);
       assert.equal(await add(groups, onFile('/a'), RAW, context(2), [41, 42]), false);
-      assert.equal(await add(groups, onFile('/a'), RAW, context(3), [42, 257]), true);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(3), [42, 257]), false);
+      assert.match(groups.reason(3) ?? '', /first one at its tracepoint/);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(4), [257]), true);
       // another tracepoint has its own table
-      assert.equal(await add(groups, onFile('/a'), { ...RAW, target: 'sys_exit' }, context(4), [257]), false);
+      assert.equal(await add(groups, onFile('/a'), { ...RAW, target: 'sys_exit' }, context(5), [257]), false);
       await groups.remove([1]);
-      assert.equal(await add(groups, onFile('/a'), RAW, context(5), [257]), false);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(6), [257]), false);
+      assert.match(groups.reason(6) ?? '', /only for the system calls/);
     });
 
-    it('at a tracepoint, a group begins with the first one; where programs are suspended, functions have none', async () => {
+    it('at a tracepoint, the first one stays where it is; where programs are suspended, functions have no groups', async () => {
       groups = new HookGroups(session.parts(true, false, { isPreemptible: true }));
-      assert.equal(await add(groups, onFile('/a'), RAW, context(1)), true);
-      assert.equal(await add(groups, onFile('/a'), FENTRY, context(2)), false);
-      assert.match(groups.reason(2) ?? '', /suspend/);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(1)), false);
+      assert.match(groups.reason(1) ?? '', /first one at its tracepoint/);
+      for (const id of [2, 3]) assert.equal(await add(groups, onFile('/a'), RAW, context(id)), true);
+      assert.ok(!session.take().includes('removeHooks 1'));
+      assert.equal(await add(groups, onFile('/a'), FENTRY, context(4)), false);
+      assert.match(groups.reason(4) ?? '', /suspend/);
+    });
+
+    it('the selectors of a hook are enabled when no program can have missed the value of one', async () => {
+      for (const id of [1, 2]) await add(groups, onFile('/a'), FENTRY, context(id));
+      session.take();
+      await add(groups, onFile('/b', 2), FENTRY, context(3));
+      assert.deepEqual(session.take().slice(-3), ['put 101 group_header', 'wait', 'put 101 group_rules']);
     });
 
     it('if it has no room in the group, or the group cannot be loaded, both have their own', async () => {
