@@ -120,7 +120,7 @@ class BpfBackend {
   void sweep_pending(uint32_t id) noexcept;
   // Any thread.
   void set_enforcement(uint32_t id, bool enforces);
-  // Any thread. 0: the hook does not move into a group.
+  // Any thread. `move`: enum group_move.
   void set_move(uint32_t id, uint64_t move);
 
   // Entries of a map of the base sensor.
@@ -128,7 +128,7 @@ class BpfBackend {
   void delete_entries(const std::string& name, std::span<const uint8_t> keys);
 
   // Entries of a map of a hook that is changeable.
-  void put_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> entries);
+  void put_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> entries);
   void delete_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> keys);
   // Returns when all programs have ended that were running at the call.
   void wait_for_programs();
