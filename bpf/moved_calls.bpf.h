@@ -7,16 +7,17 @@
  *    the hook's own program, or only the latter if it began earlier. The group has no rule of the hook yet.
  * 2. The hook gets the number of the move. From now on, its own program looks for a mark of the group before it reports
  *    a call. User space waits until all programs that have not seen the number have ended.
- * 3. The rules in the group are enabled. The group leaves a mark when it reports a call. User space waits again. Then
- *    each call that runs the hook's own program has run the group before, with these rules.
+ * 3. The rules in the group are enabled. The group leaves a mark when it reports a call. User space waits again, and
+ *    longer. Then each call that runs the hook's own program has run the group before, with these rules.
  * 4. The move is done: the hook's own program reports nothing more, no mark is needed, and it is detached.
  *
  * A mark has the stack frame, which both programs of a call have in common, and the number of the move. A mark is left
  * over if the kernel skips the hook's own program, because it interrupts itself. It means nothing in a later move, and
  * within this one, a call at the same frame replaces it.
  *
- * Both programs of a call run on one CPU, with only interrupts between them, so a wait for programs waits for both.
- * Kernels that can suspend a task there have no such groups (lib/attach/hook-groups.ts).
+ * Both programs of a call run on one CPU, with only interrupts between them. The kernel's wait for programs ends early
+ * for a call that the timer interrupts there (CONFIG_PREEMPT_RCU), so the second wait has a fixed time, too, which no
+ * interrupt takes. Kernels that can suspend a task there have no such groups (lib/attach/hook-groups.ts).
  *
  * The base sensor owns the table. Programs that use it define MOVES_INTO_GROUPS.
  */

@@ -2,6 +2,7 @@
  * The groups of a tracer. A group is one program with the hooks of several policies on the same function; see
  * bpf/group.bpf.h. A hook that does not fit into a group gets a program of its own.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { EncodeContext } from '../wire/encode/context.js';
 import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
@@ -72,6 +73,12 @@ export interface SeparateProgram {
   readonly calls: readonly number[] | undefined;
 }
 
+/**
+ * Longest interruption of a call between two programs. A kernel with PREEMPT_DYNAMIC does not wait for such a call if the
+ * timer has interrupted it.
+ */
+const INTERRUPTION_MS = 100;
+
 /** The mechanisms that have a program for groups. */
 const MECHANISMS: readonly string[] = ['fentry', 'raw_tracepoint'];
 
@@ -83,7 +90,9 @@ export class HookGroups {
    * tracepoint, where its program would run before that of the group, it stays.
    */
   readonly #alone = new Map<number, Candidate>();
-  /** Hooks in groups whose own programs could not be detached. */
+  /** The ends of moves. They never reject. */
+  readonly #ends = new Map<number, Promise<void>>();
+  /** Hooks in groups whose own programs are still attached. */
   readonly #doubled = new Set<number>();
   /** Hooks that run for their own system calls only. */
   readonly #calls = new Map<number, OwnCalls>();
@@ -228,11 +237,20 @@ export class HookGroups {
     if (!group.members.has(hook)) return;
     this.#alone.delete(hook);
     this.#doubled.add(hook);
+    // if it fails, marks go on telling the calls apart, and the next removal of the hook tries again to detach the program
+    this.#ends.set(hook, this.#endMove(group, hook).then(ignore, ignore));
+  }
+
+  /** Detaches the own program of a hook that has moved. Others change the group meanwhile. */
+  async #endMove(group: Group, hook: number): Promise<void> {
+    const { session } = this.#parts;
+    await setTimeout(INTERRUPTION_MS, undefined, { ref: false });
     await session.waitForPrograms();
     session.setMove(hook, GroupMove.MOVE_DONE);
     await this.#put(group, group.tables.endMove(hook));
     await session.removeHooks([hook]);
     this.#doubled.delete(hook);
+    this.#ends.delete(hook);
   }
 
   /** Loads and attaches the program of a new group. Resolves with the reason if that fails. */
@@ -290,6 +308,8 @@ export class HookGroups {
       this.#reasons.delete(hook);
       this.#alone.delete(hook);
       this.#calls.delete(hook);
+      await this.#ends.get(hook);
+      this.#ends.delete(hook);
       if (this.#doubled.has(hook)) await this.#parts.session.removeHooks([hook]);
       this.#doubled.delete(hook);
       const group = this.#groups.find(({ members }) => members.has(hook));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { PolicyStatus, ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import {
@@ -46,6 +46,18 @@ function numberedPolicy(i: number): string {
 
 function countDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
+}
+
+/** Programs on trampolines that this process has attached. */
+function countTracingLinks(): number {
+  const texts = readdirSync('/proc/self/fdinfo').map((fd) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    } catch {
+      return ''; // the descriptor that reads the folder
+    }
+  });
+  return texts.filter((text) => /^link_type:\s*tracing$/m.test(text)).length;
 }
 
 function read(...paths: readonly string[]): void {
@@ -212,8 +224,11 @@ describeOnce('policies that share one program', function () {
         const from = recording.events.length;
         const reads = startReading();
         await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
+        const links = countTracingLinks();
         await tracer.addPolicy({ yaml: onFile('second', file(1), 'Post') });
-        await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
+        // until its own program is detached
+        do await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
+        while (countTracingLinks() > links);
         const count = await reads.stop();
         await recording.settle();
         const own = kprobeEvents(recording.events.slice(from)).filter(({ policyName }) => policyName === 'first');

@@ -1,5 +1,6 @@
 /** Groups of a tracer, with a session that only records what is asked of it. */
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { HookGroups, type GroupParts, type SeparateProgram } from '../../../lib/attach/hook-groups.js';
 import type { NativeFeatures } from '../../../lib/native/features.js';
 import type { Preemption } from '../../../lib/native/preemption.js';
@@ -19,6 +20,8 @@ function onFile(value: string, selectors = 1, more: Partial<CompiledHook> = {}):
 class Session {
   readonly calls: string[] = [];
   readonly moves = new Map<number, number>();
+  /** Emits the name of each call. */
+  readonly events = new EventEmitter();
   failing: string | undefined;
   hits = 5;
   #lastId = 100;
@@ -56,6 +59,7 @@ class Session {
 
   #do(...call: readonly (string | number)[]): void {
     this.calls.push(call.join(' '));
+    setImmediate(() => this.events.emit(call.join(' ')));
     if (call[0] === this.failing || call.join(' ') === this.failing) throw new Error('no memory');
   }
 
@@ -214,7 +218,9 @@ describe('groups of hooks', () => {
     it('moves into a group when the second one comes, in steps between which programs end', async () => {
       assert.equal(await addFirst(FENTRY), true);
       assert.deepEqual([session.take(), groups.membership(1), groups.reason(1)], [[], undefined, undefined]);
+      const end = once(session.events, 'removeHooks 1');
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
+      await end;
       const calls = session.take();
       const steps = calls.filter((call) => !/^put 101 group_(sets|prefix|header)/.test(call));
       assert.deepEqual(steps, [
@@ -226,14 +232,14 @@ describe('groups of hooks', () => {
         // the group leaves marks
         'put 101 group_rules',
         'put 101 group_rules',
+        // the new hook comes later, so that its events are the first of a call
+        'put 101 group_rules',
+        'put 101 group_rules',
         'wait',
         // its own program is silent, and no mark is needed
         'move 1 1',
         'put 101 group_rules',
         'removeHooks 1',
-        // the new hook comes last, so that its events are the first of a call
-        'put 101 group_rules',
-        'put 101 group_rules',
       ]);
       assert.deepEqual(
         [1, 2].map((id) => groups.membership(id)?.group),
@@ -302,7 +308,9 @@ describe('groups of hooks', () => {
     it('if its own program cannot be detached, that happens when it is removed', async () => {
       await addFirst(FENTRY);
       session.failing = 'removeHooks 1';
-      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
+      const end = once(session.events, 'removeHooks 1');
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
+      await end;
       assert.ok(groups.membership(1), 'the group reports its calls');
       await assert.rejects(groups.remove([1]));
       session.failing = undefined;
