@@ -94,6 +94,8 @@ export class HookGroups {
   readonly #ends = new Map<number, Promise<void>>();
   /** Hooks in groups whose own programs are still attached. */
   readonly #doubled = new Set<number>();
+  /** Hooks that will be removed when others have taken their place. */
+  readonly #leaving = new Set<number>();
   /** Hooks that run for their own system calls only. */
   readonly #calls = new Map<number, OwnCalls>();
   /** The end of the last change of each kind of hook. */
@@ -114,6 +116,16 @@ export class HookGroups {
   /** Why the hook can be in no group; undefined for others. */
   reason(hook: number): string | undefined {
     return this.#reasons.get(hook);
+  }
+
+  /** Attaches hooks that replace others, so that one hook instead of another one needs no group. */
+  async replace<T>(hooks: readonly number[], attach: () => Promise<T>): Promise<T> {
+    for (const hook of hooks) this.#leaving.add(hook);
+    try {
+      return await attach();
+    } finally {
+      this.#leaving.clear();
+    }
   }
 
   /** Adds the hook to a group, or loads a program for it alone. */
@@ -199,7 +211,7 @@ export class HookGroups {
   }
 
   #findAlone(key: string): Candidate | undefined {
-    return [...this.#alone.values()].find((each) => each.key === key);
+    return [...this.#alone.values()].find((each) => each.key === key && !this.#leaving.has(each.hook));
   }
 
   /** Resolves with the reason why the hook is in no group. */

@@ -234,7 +234,8 @@ export class PolicySet {
       for (const { compiled, file, warnings } of policies) {
         const mode = loadedMode(compiled, options);
         const isElsewhere = !this.#scopes.isForThisNode(compiled);
-        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel(), options.signal);
+        const attach = (): Promise<AttachedPolicy> => this.#attachAll(compiled, mode, kernel(), options.signal);
+        const attached = isElsewhere ? undefined : await this.#replaceHooks(policyKey(compiled), attach);
         undo.push(() => this.#discardQuietly(attached));
         done.push(async () => {
           const old = this.#find(policyKey(compiled));
@@ -256,6 +257,11 @@ export class PolicySet {
     }
     for (const each of done) await each();
     return policies.map(({ compiled }) => this.#status(policyKey(compiled)));
+  }
+
+  #replaceHooks(name: string, attach: () => Promise<AttachedPolicy>): Promise<AttachedPolicy> {
+    const ids = this.#find(name).attached?.hooks.map(({ id }) => id) ?? [];
+    return this.#groups === undefined ? attach() : this.#groups.replace(ids, attach);
   }
 
   async remove(name: string): Promise<void> {

@@ -163,6 +163,20 @@ describe('policies that share one program on a raw tracepoint', function () {
     assert.equal(events.length, 2 * runs);
   });
 
+  it('a policy that is replaced needs no group', async () => {
+    const [path = ''] = paths;
+    const tracer = await openTracer({ policies: [policy('one', EXEC, [onPath('Equal', '/old')])] });
+    await tracer.replacePolicy(policy('one', EXEC, [onPath('Equal', path)]));
+    assert.deepEqual(
+      tracer.policies().map(({ hooks: [hook] }) => hook?.grouped),
+      [undefined],
+    );
+    const stream = collect(tracer);
+    spawnSync(path);
+    await tracer.close();
+    assert.equal((await stream).filter(isTracepoint).length, 1);
+  });
+
   it('hooks that do not fit have a program of their own, and say why', async () => {
     const policies = [
       policy('expression', EXEC, [`${onPath('Equal', '/x')}\nmatchActions: [{action: Post, kernelStackTrace: true}]`]),

@@ -249,6 +249,17 @@ describe('groups of hooks', () => {
       assert.equal(await addFirst(FENTRY), true);
     });
 
+    it('one that replaces it has a program of its own, too', async () => {
+      await addFirst(FENTRY);
+      const replace = (): Promise<boolean | undefined> => addFirst(FENTRY, 2);
+      assert.equal(await groups.replace([1], replace), true);
+      await groups.remove([1]);
+      assert.deepEqual([session.take(), groups.membership(2)], [[], undefined]);
+      await assert.rejects(groups.replace([2], () => Promise.reject(new Error('refused'))));
+      assert.equal(await add(groups, onFile('/b'), FENTRY, context(3)), true);
+      assert.ok(groups.membership(2), 'the first one has moved');
+    });
+
     it('two hooks that are loaded at the same time share a group', async () => {
       await Promise.all([1, 2, 3].map((id) => add(groups, onFile(`/${id}`), FENTRY, context(id))));
       assert.deepEqual(
