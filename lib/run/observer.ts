@@ -213,12 +213,14 @@ export class Observer {
 
   /**
    * The file that the kernel executes: the target of a link, or the interpreter of a script. Outside of the folder, these are the
-   * same on a machine, and found when a lock file is enforced.
+   * same on a machine, and found when a lock file is enforced, unless the name differs in each run.
    */
   #addProgram({ process, args: [program] }: ProcessTracepointEvent): void {
     const path = readPath(program);
     if (path === undefined || path === process.binary) return;
-    if (this.#isOrdinary(path) || this.#isOrdinary(process.binary)) this.#seePath(process, 'exec', path);
+    const isOwn = (name: string): boolean =>
+      this.#isOrdinary(name) || generalizePath(name, this.#options.places).includes('*');
+    if (isOwn(path) || isOwn(process.binary)) this.#seePath(process, 'exec', path);
   }
 
   #addCall(event: ProcessTracepointEvent): void {

@@ -111,26 +111,51 @@ async function openRunTracer(
     folder: isEverywhere(places) ? undefined : places.folder,
     programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
   };
-  const { fentry, kprobe } = loadBinding().probeFeatures(btf);
-  const seesFunctions = fentry.available || kprobe.available;
+  const kernel = await probeKernel(btf);
+  const { seesFunctions } = kernel;
   const policies = [runPolicy(policy), ...(seesFunctions ? [functionPolicy(policy)] : [])];
-  const tracer = await openTracer({
-    policies: policies.map((yaml) => ({ yaml, file: 'the policy of run' })),
-    environment: ORIGIN_VARIABLES,
-    coalesceMs: COALESCE_MS,
-    bufferSize: BUFFER_BYTES,
-    // no second policy comes, and a group takes longer to load than a program for one hook
-    groupPolicies: false,
-    // what a kernel misses is counted, and the summary says so
-    ...(allowed === undefined ? {} : { enforcement: true, allowMissedCalls: true }),
-    ...(btf === undefined ? {} : { btf }),
-  });
+  let tracer: Tracer;
+  try {
+    tracer = await openTracer({
+      policies: policies.map((yaml) => ({ yaml, file: 'the policy of run' })),
+      environment: ORIGIN_VARIABLES,
+      coalesceMs: COALESCE_MS,
+      bufferSize: BUFFER_BYTES,
+      // no second policy comes, and a group takes longer to load than a program for one hook
+      groupPolicies: false,
+      // what a kernel misses is counted, and the summary says so
+      ...(allowed === undefined ? {} : { enforcement: true, allowMissedCalls: true }),
+      ...(btf === undefined ? {} : { btf }),
+    });
+  } finally {
+    await kernel.release();
+  }
   try {
     const enforcement = allowed === undefined ? undefined : await loadEnforcement(tracer, pid, allowed);
     return { tracer, seesFunctions, enforcement };
   } catch (error) {
     await tracer.close();
     throw error;
+  }
+}
+
+/** Until `release`, the types of the kernel stay in memory: the tracer needs them, too. openTracer() explains errors. */
+async function probeKernel(btf = ''): Promise<{ readonly seesFunctions: boolean; release(): Promise<void> }> {
+  const session = loadBinding().createSession();
+  const release = (): Promise<void> => session.close();
+  try {
+    await session.useKernelBtf(btf);
+    const types = await session.loadKernelBtf();
+    const { fentry, kprobe } = await session.probeFeatures();
+    return {
+      seesFunctions: fentry.available || kprobe.available,
+      release: () => {
+        session.releaseKernelBtf(types);
+        return release();
+      },
+    };
+  } catch {
+    return { seesFunctions: false, release };
   }
 }
 

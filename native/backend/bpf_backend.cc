@@ -156,7 +156,7 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
   configure_sensor(object, spec);
   size_scratch(object, spec.environment);
   size_process_maps(object, spec.processes, spec.on_demand);
-  load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
+  load_object(sensor_, "SENSOR_LOAD", "the kernel refused the base sensor");
   cache_relocated(spec.object, key, object, program_instructions);
   // hooks are loaded next, some at the same time
   return_free_memory();
@@ -171,7 +171,7 @@ void BpfBackend::load_scan() {
   ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, SCAN_KEY));
   select_scan_programs(object.get());
   share_maps(object.get(), sensor_.get());
-  load_object(object.get(), "SCAN", "the kernel refused the programs that find running processes");
+  load_object(object, "SCAN", "the kernel refused the programs that find running processes");
   cache_relocated(sensor_name_, SCAN_KEY, object.get(), program_instructions);
   scan_ = std::move(object);
 }

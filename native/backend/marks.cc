@@ -81,7 +81,7 @@ std::vector<uint8_t> BpfBackend::load_marks(const MarksSpec& spec) {
       check_setup(bpf_map__reuse_fd(find_map(object.get(), MARK_MAPS[i]), earlier[i].value),
                   "cannot take over the marks of an earlier tracer");
     }
-    load_object(object.get(), "MARKS_LOAD", "the kernel refused the programs that follow marked processes");
+    load_object(object, "MARKS_LOAD", "the kernel refused the programs that follow marked processes");
     cache_relocated(spec.object, key, object.get(), program_instructions);
     const size_t links = sensor_links_.size();
     try {

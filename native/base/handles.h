@@ -11,18 +11,6 @@
 
 namespace polytrace {
 
-struct ObjectDeleter {
-  void operator()(bpf_object* object) const { bpf_object__close(object); }
-};
-struct LinkDeleter {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
-using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
-
-// Destroys all links in parallel: for each link, the kernel waits until no CPU runs its program.
-void destroy_links(std::vector<LinkPtr>& links) noexcept;
-
 // A descriptor of any kind. A negative value means that there is none.
 struct Fd {
   explicit Fd(int fd) : value(fd) {}
@@ -38,6 +26,20 @@ struct Fd {
   }
   int value;
 };
+
+struct ObjectDeleter {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+  // The types that libbpf reads while it loads the object (object_steps.h).
+  Fd types = Fd(-1);
+};
+struct LinkDeleter {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
+using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
+
+// Destroys all links in parallel: for each link, the kernel waits until no CPU runs its program.
+void destroy_links(std::vector<LinkPtr>& links) noexcept;
 
 // The memory of an mmapable array map.
 class MappedMap {

@@ -128,12 +128,6 @@ std::shared_ptr<const KernelTypesFile> BtfTypes::choose_kernel_file(const std::s
   return choice;
 }
 
-std::string BtfTypes::kernel_file_path() {
-  const std::scoped_lock lock(mutex);
-  const auto choice = chosen_file.lock();
-  return choice && !choice->path.empty() ? descriptor_path(choice->file) : std::string();
-}
-
 uint64_t BtfTypes::kernel_file_version() {
   const std::scoped_lock lock(mutex);
   return file_version;
@@ -201,6 +195,15 @@ uint32_t BtfTypes::find(std::string_view name, uint32_t kind) {
     if (btf_kind(btf__type_by_id(types_.get(), id)) == kind && type_name(id) == name) return id;
   }
   return 0;
+}
+
+std::vector<uint32_t> BtfTypes::find_all(std::string_view name) {
+  index();
+  std::vector<uint32_t> ids;
+  for (uint32_t id = chain_head(name); id != 0; id = next_[id]) {
+    if (type_name(id) == name) ids.push_back(id);
+  }
+  return ids;
 }
 
 std::string_view BtfTypes::type_name(uint32_t id) const {

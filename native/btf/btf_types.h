@@ -29,8 +29,6 @@ class BtfTypes {
   // Chooses the file; an empty path chooses the kernel's own BTF. Throws BTF_UNREADABLE for a file that cannot describe
   // this kernel, and BAD_OPTION while another choice is held.
   static std::shared_ptr<const KernelTypesFile> choose_kernel_file(const std::string& path);
-  // The path with which libbpf can open the chosen file; empty for the kernel's own BTF.
-  static std::string kernel_file_path();
   // Changes with the choice.
   static uint64_t kernel_file_version();
   // Loads the types of the running kernel: of the chosen file, or the kernel's own. While a caller still has them, all
@@ -53,6 +51,8 @@ class BtfTypes {
   // Finds the id of the type of this kind (BTF_KIND_…); 0 if there is none. If several types have the name, it is the
   // first one, as in libbpf.
   uint32_t find(std::string_view name, uint32_t kind);
+  // The ids of all types of this name, of any kind.
+  std::vector<uint32_t> find_all(std::string_view name);
 
  private:
   struct Deleter {

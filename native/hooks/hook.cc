@@ -272,10 +272,10 @@ bool uses_other_maps(const HookSpec& spec) {
 
 Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& find) {
   const std::string programs = programs_key(program_names(spec));
-  std::vector<uint8_t> bytes = object_bytes(spec.object, programs);
-  replace_code(bytes, spec.code);
+  ObjectBytes bytes = object_bytes(spec.object, programs);
+  replace_code(bytes.bytes, spec.code);
   if (read_config(spec.config).guard == GUARD_PREEMPT && !allows_global_calls_without_preemption()) {
-    hide_functions(bytes);
+    hide_functions(bytes.bytes);
   }
   Hook hook;
   hook.object = open_object(spec.object, bytes);
@@ -290,7 +290,7 @@ Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& fin
   TypedTargets typed;
   select_programs(object, spec, typed);
   const Specialization specialization(object, spec.config, spec.optimize);
-  load_object(object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.describe());
+  load_object(hook.object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.describe());
   cache_relocated(spec.object, programs, object,
                   [&](const bpf_program* program) { return specialization.original_instructions(program); });
   fill_maps(object, spec);

@@ -2,27 +2,49 @@
 
 #include <bpf/bpf.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/error.h"
 #include "base/signals.h"
 #include "btf/btf_types.h"
+#include "btf/reduced_types.h"
 #include "loading/elf_error.h"
 
 namespace polytrace {
 
-ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes) {
-  if (bytes.empty()) throw Failure{"NO_SUCH_OBJECT", "no BPF object is called " + name};
+namespace {
+
+// Writes the types of this kernel that libbpf needs to relocate an object into a file in memory.
+Fd write_types(const std::set<std::string>& names) {
+  const std::vector<uint8_t> types = reduce_types(*BtfTypes::load_kernel(), names);
+  Fd file(memfd_create("polytrace_types", MFD_CLOEXEC));
+  for (size_t written = 0; file.value >= 0 && written < types.size();) {
+    const ssize_t count = write(file.value, types.data() + written, types.size() - written);
+    if (count < 0) throw Failure{"OPEN_FAILED", "cannot keep the types of this kernel in memory", errno};
+    written += static_cast<size_t>(count);
+  }
+  if (file.value < 0) throw Failure{"OPEN_FAILED", "cannot keep the types of this kernel in memory", errno};
+  return file;
+}
+
+}  // namespace
+
+ObjectPtr open_object(const std::string& name, const ObjectBytes& unopened) {
+  if (unopened.bytes.empty()) throw Failure{"NO_SUCH_OBJECT", "no BPF object is called " + name};
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
-  const std::string types = BtfTypes::kernel_file_path();
-  if (!types.empty()) opts.btf_custom_path = types.c_str();
+  Fd types = unopened.types.empty() ? Fd(-1) : write_types(unopened.types);
+  const std::string path = "/proc/self/fd/" + std::to_string(types.value);
+  if (types.value >= 0) opts.btf_custom_path = path.c_str();
   LogScope log;
   const ElfErrorScope elf;
-  ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));
-  if (object) return object;
-  throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, elf.resolve_error(errno), log.text()};
+  ObjectPtr object(bpf_object__open_mem(unopened.bytes.data(), unopened.bytes.size(), &opts));
+  if (!object) throw Failure{"OPEN_FAILED", "cannot open the BPF object " + name, elf.resolve_error(errno), log.text()};
+  object.get_deleter().types = std::move(types);
+  return object;
 }
 
 void require_descriptors(size_t count) {
@@ -57,12 +79,13 @@ bool has_no_btf(const bpf_object* object, const LogScope& log) {
 
 }  // namespace
 
-void load_object(bpf_object* object, const char* code, const std::string& what) {
+void load_object(ObjectPtr& object, const char* code, const std::string& what) {
   LogScope log;
   const BlockedSignals blocked;
-  require_descriptors(count_descriptors(object) + LIBBPF_DESCRIPTORS + SPARE_DESCRIPTORS);
-  const int err = bpf_object__load(object);
-  if (err != 0) throw Failure{code, what, has_no_btf(object, log) ? -ENOMEM : err, log.text()};
+  require_descriptors(count_descriptors(object.get()) + LIBBPF_DESCRIPTORS + SPARE_DESCRIPTORS);
+  const int err = bpf_object__load(object.get());
+  object.get_deleter().types = Fd(-1);
+  if (err != 0) throw Failure{code, what, has_no_btf(object.get(), log) ? -ENOMEM : err, log.text()};
 }
 
 bpf_map* find_map(bpf_object* object, const char* name) {

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "base/handles.h"
+#include "loading/relocation_cache.h"
 
 namespace polytrace {
 
-// libbpf keeps no reference to `bytes`.
-ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes);
+// libbpf keeps no reference to the bytes.
+ObjectPtr open_object(const std::string& name, const ObjectBytes& unopened);
 
 // The number of descriptors that libbpf needs temporarily while it probes features of the kernel.
 constexpr size_t LIBBPF_DESCRIPTORS = 8;
@@ -26,7 +27,7 @@ constexpr size_t SPARE_DESCRIPTORS = 32;
 void require_descriptors(size_t count);
 
 // Throws `code` with `what` and the log if the kernel refuses the object.
-void load_object(bpf_object* object, const char* code, const std::string& what);
+void load_object(ObjectPtr& object, const char* code, const std::string& what);
 
 bpf_map* find_map(bpf_object* object, const char* name);
 bpf_program* find_program(bpf_object* object, const char* name);

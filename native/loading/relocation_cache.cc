@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -68,6 +69,7 @@ class Elf {
     return 0;
   }
   uint64_t section_offset(uint32_t section) const { return sections_[section].sh_offset; }
+  uint64_t section_size(uint32_t section) const { return sections_[section].sh_size; }
   bpf_insn* instruction(InsnLocation location) const {
     return at<bpf_insn>(sections_[location.first].sh_offset) + location.second;
   }
@@ -167,6 +169,71 @@ class Elf {
   std::map<InsnLocation, InsnLocation> symbols_by_location_;
 };
 
+struct BtfDeleter {
+  void operator()(btf* types) const { btf__free(types); }
+};
+
+// The relocations of an object, in its section .BTF.ext.
+class Relocations {
+ public:
+  explicit Relocations(Elf& elf) : elf_(elf) {
+    const uint32_t section = elf.section(".BTF");
+    types_.reset(
+        btf__new(elf.at<uint8_t>(elf.section_offset(section)), static_cast<uint32_t>(elf.section_size(section))));
+    if (!types_) throw Failure{"OBJECT_CORRUPT", "cannot read the types of a BPF object", errno};
+  }
+
+  // Calls `visit` with each relocation and the location of its instruction.
+  template <typename Visit>
+  void for_each(const Visit& visit) {
+    remove_if([&](const Relocation& each, InsnLocation location) {
+      visit(each, location);
+      return false;
+    });
+  }
+
+  // Removes those for which `test` returns true.
+  template <typename Test>
+  void remove_if(const Test& test) {
+    auto* const header = elf_.at<BtfExtHeader>(elf_.section_offset(elf_.section(".BTF.ext")));
+    if (header->relocations_length == 0) return;
+    const uint64_t start =
+        elf_.section_offset(elf_.section(".BTF.ext")) + header->header_length + header->relocations_offset;
+    const uint64_t end = start + header->relocations_length;
+    uint64_t to = start + sizeof(uint32_t);  // the size of a record
+    for (uint64_t at = to; at < end;) {
+      const SectionRecords records = *elf_.at<SectionRecords>(at);
+      const uint32_t section = elf_.section(btf__name_by_offset(types_.get(), records.section_name));
+      at += sizeof(records);
+      const uint64_t kept = to;
+      to += sizeof(records);
+      for (uint32_t i = 0; i < records.count; i++, at += sizeof(Relocation)) {
+        const Relocation each = *elf_.at<Relocation>(at);
+        if (test(each, InsnLocation(section, each.offset / sizeof(bpf_insn)))) continue;
+        *elf_.at<Relocation>(to) = each;
+        to += sizeof(each);
+      }
+      const auto count = static_cast<uint32_t>((to - kept - sizeof(records)) / sizeof(Relocation));
+      if (count == 0) to = kept;  // libbpf refuses a section without relocations
+      else *elf_.at<SectionRecords>(kept) = {records.section_name, count};
+    }
+    header->relocations_length = to == start + sizeof(uint32_t) ? 0 : static_cast<uint32_t>(to - start);
+  }
+
+  // The name of the relocated type, without the suffix that tells versions of a struct apart, and its kind.
+  std::string type_name(const Relocation& relocation) const {
+    const std::string name = btf__name_by_offset(types_.get(), type(relocation)->name_off);
+    return name.substr(0, name.find("___"));
+  }
+  uint32_t type_kind(const Relocation& relocation) const { return btf_kind(type(relocation)); }
+
+ private:
+  const btf_type* type(const Relocation& relocation) const { return btf__type_by_id(types_.get(), relocation.type); }
+
+  Elf& elf_;
+  std::unique_ptr<btf, BtfDeleter> types_;
+};
+
 // Finds the instructions that libbpf has relocated, by comparing an object with the programs that were loaded from it.
 class RelocationFinder {
  public:
@@ -190,24 +257,10 @@ class RelocationFinder {
 
  private:
   void read_records() {
-    const uint64_t start = elf_.section_offset(elf_.section(".BTF.ext"));
-    const auto* header = elf_.at<BtfExtHeader>(start);
-    uint64_t at = start + header->header_length + header->relocations_offset;
-    const uint64_t end = at + header->relocations_length;
-    const uint64_t types = elf_.section_offset(elf_.section(".BTF"));
-    // struct btf_header: the fifth u32 is the strings' offset from the header's end, the second is the header's length
-    const char* strings = elf_.at<const char>(types + elf_.at<uint32_t>(types)[1] + elf_.at<uint32_t>(types)[4]);
-    at += sizeof(uint32_t);  // the size of a record
-    while (at < end) {
-      const auto* records = elf_.at<SectionRecords>(at);
-      const uint32_t section = elf_.section(strings + records->section_name);
-      at += sizeof(*records);
-      for (uint32_t i = 0; i < records->count; i++, at += sizeof(Relocation)) {
-        const uint32_t index = elf_.at<Relocation>(at)->offset / sizeof(bpf_insn);
-        relocated_locations_.insert({section, index});
-        if (is_wide(*elf_.instruction({section, index}))) relocated_locations_.insert({section, index + 1});
-      }
-    }
+    Relocations(elf_).for_each([this](const Relocation&, InsnLocation location) {
+      relocated_locations_.insert(location);
+      if (is_wide(*elf_.instruction(location))) relocated_locations_.insert({location.first, location.second + 1});
+    });
   }
 
   // Addresses of functions and calls count from the next instruction.
@@ -296,19 +349,48 @@ void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
   }
 }
 
+// Writes the BTF ids that types have in this kernel, which calls of bpf_rdonly_cast take. libbpf gets only a copy of
+// some types, with other ids.
+void resolve_type_ids(std::vector<uint8_t>& bytes) {
+  if (!BtfTypes::has_own()) return;
+  const auto kernel = BtfTypes::load_own();
+  Elf elf(bytes);
+  Relocations relocations(elf);
+  relocations.remove_if([&](const Relocation& each, InsnLocation location) {
+    if (each.kind != BPF_CORE_TYPE_ID_TARGET) return false;
+    const uint32_t id = kernel->find(relocations.type_name(each), relocations.type_kind(each));
+    if (id == 0) return false;  // libbpf does not find it, either, and makes the instruction invalid
+    elf.instruction(location)->imm = static_cast<int32_t>(id);
+    return true;
+  });
+}
+
+std::set<std::string> relocated_types(std::vector<uint8_t>& bytes) {
+  std::set<std::string> names;
+  Elf elf(bytes);
+  Relocations relocations(elf);
+  relocations.for_each([&](const Relocation& each, InsnLocation) { names.insert(relocations.type_name(each)); });
+  return names;
+}
+
 std::vector<uint8_t> read_embedded(const std::string& name) {
   std::vector<uint8_t> bytes = decompress_object(name);
-  if (!bytes.empty()) resolve_kernel_calls(bytes);
+  if (bytes.empty()) return bytes;
+  resolve_kernel_calls(bytes);
+  resolve_type_ids(bytes);
   return bytes;
 }
 
 }  // namespace
 
-std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs) {
+ObjectBytes object_bytes(const std::string& name, const std::string& programs) {
   const std::scoped_lock lock(mutex);
   forget_other_kernel_file();
   const auto found = cached_objects.find(name + " " + programs);
-  return found == cached_objects.end() ? read_embedded(name) : found->second;
+  if (found != cached_objects.end()) return {found->second, {}};
+  std::vector<uint8_t> bytes = read_embedded(name);
+  auto types = bytes.empty() ? std::set<std::string>() : relocated_types(bytes);
+  return {std::move(bytes), std::move(types)};
 }
 
 void hide_functions(std::vector<uint8_t>& bytes) { Elf(bytes).hide_functions(); }

@@ -7,15 +7,21 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace polytrace {
 
+struct ObjectBytes {
+  std::vector<uint8_t> bytes;
+  std::set<std::string> types;  // the names of the types that libbpf needs to relocate them; none if they are relocated
+};
+
 // Returns the bytes to open before these programs of the object are loaded. Until cache_relocated() is called, they are
 // unrelocated.
-std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs);
+ObjectBytes object_bytes(const std::string& name, const std::string& programs);
 
 // Makes the global functions of the object static: the verifier then follows them from each caller. It refuses calls of
 // global functions while preemption is disabled.

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { run } from '../../lib/index.js';
 import type { Behavior, RunOptions, RunSummary } from '../../types/index.js';
+import { CACHES, findManagers, MANAGER_NAMES, managerEnvironment, type Manager } from '../native/run/managers.js';
 import { Registry } from '../native/run/registry.js';
 import { NIGHTLY } from '../nightly.js';
 import { checkout, onOneKernel } from './support.js';
@@ -23,7 +24,9 @@ const ATTACK = `
 const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
-const { home, victim, port } = JSON.parse(fs.readFileSync('../../attack'));
+// the folder in which the package manager was started
+const project = process.env.INIT_CWD ?? '../..';
+const { home, victim, port } = JSON.parse(fs.readFileSync(project + '/attack'));
 const results = {};
 const errnoOf = (error) => error === undefined || error === null ? 0 : Math.abs(error.errno ?? 999);
 const attempt = (name, work) => { try { work(); results[name] = 0; } catch (error) { results[name] = errnoOf(error); } };
@@ -58,13 +61,13 @@ worker.on('exit', () => {
   socket.send(Buffer.from([1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 16, 0, 1]), 53, '127.0.0.1', (failure) => {
     results.dns = errnoOf(failure);
     socket.close();
-    const end = (failure) => { results.post = errnoOf(failure); fs.writeFileSync('../../results', JSON.stringify(results)); };
+    const end = (failure) => { results.post = errnoOf(failure); fs.writeFileSync(project + '/results', JSON.stringify(results)); };
     require('node:http').request({ port, host: '127.0.0.1', method: 'POST' }, (r) => r.resume().on('end', end)).on('error', end).end('token');
   });
 });`;
 const INDEX = `
 const { spawnSync } = require('node:child_process');
-if (require('node:fs').existsSync('../../attack')) require('./attack.js');
+if (require('node:fs').existsSync((process.env.INIT_CWD ?? '../..') + '/attack')) require('./attack.js');
 else for (const tool of ['attacks', 'ways']) spawnSync(__dirname + '/' + tool);`;
 
 /** The way that the script takes, and what must happen to it in any case. */
@@ -83,6 +86,7 @@ const FILES = [
 const CONNECTIONS = ['dns', 'post', 'ring-connect', 'connect-32', 'socketcall-32'];
 const LOCKED = ['npmrc', 'raw-open'];
 
+const PROJECT = JSON.stringify({ name: 'project', version: '1.0.0', dependencies: { nice: '*' } });
 const MANIFEST = { name: 'nice', version: '1.0.0', scripts: { postinstall: 'node index.js' } };
 
 const describeOnce = onOneKernel('6.12') ? describe : (): void => undefined;
@@ -123,18 +127,8 @@ describeOnce('run: what is not allowed is refused', function () {
     mkdirSync(installed, { recursive: true });
     for (const [name, text] of Object.entries(files)) writeFileSync(join(installed, name), text, { mode: 0o755 });
     writeFileSync(join(installed, 'package.json'), JSON.stringify(MANIFEST));
-    writeFileSync(
-      join(project, 'package.json'),
-      JSON.stringify({ name: 'project', version: '1.0.0', dependencies: { nice: '*' } }),
-    );
-    env = {
-      PATH: process.env['PATH'] ?? '',
-      HOME: home,
-      npm_config_registry: registry.url,
-      npm_config_audit: 'false',
-      npm_config_fund: 'false',
-      npm_config_update_notifier: 'false',
-    };
+    writeFileSync(join(project, 'package.json'), PROJECT);
+    env = managerEnvironment(home, registry.url);
   });
   after(async () => {
     victim?.kill('SIGKILL');
@@ -143,10 +137,10 @@ describeOnce('run: what is not allowed is refused', function () {
     for (const folder of [shop, home]) rmSync(folder, { recursive: true, force: true });
   });
 
-  function startAttacks(): void {
+  function startAttacks(folder = project): void {
     const { port } = server.address() as AddressInfo;
-    writeFileSync(join(project, 'attack'), JSON.stringify({ home, victim: victim.pid, port }));
-    rmSync(join(project, 'results'), { force: true });
+    writeFileSync(join(folder, 'attack'), JSON.stringify({ home, victim: victim.pid, port }));
+    rmSync(join(folder, 'results'), { force: true });
     for (const name of ['.bashrc', '.evil', 'by-ring', 'by-worker', 'by-32', 'by-grandchild', 'by-thread'])
       rmSync(join(home, name), { recursive: true, force: true });
     // what an attack has moved or linked that was not refused
@@ -158,15 +152,16 @@ describeOnce('run: what is not allowed is refused', function () {
   async function follow(
     command: readonly string[],
     options: RunOptions,
+    folder = project,
   ): Promise<{
     readonly summary: RunSummary;
     readonly violations: readonly Behavior[];
     readonly results: Record<string, number>;
   }> {
-    const handle = await run(command, { cwd: project, env, ...options });
+    const handle = await run(command, { cwd: folder, env, ...options });
     const [summary, violations] = [await handle.summary, await handle.violations];
     if (options.enforce !== undefined) assert.equal(handle.enforcement, 'refuse');
-    const file = join(project, 'results');
+    const file = join(folder, 'results');
     return {
       summary,
       violations,
@@ -233,6 +228,30 @@ describeOnce('run: what is not allowed is refused', function () {
       [],
     );
   });
+
+  for (const [i, name] of MANAGER_NAMES.entries()) {
+    nightly?.(`${name} with a lock file: what the package does is refused, and the installation succeeds`, async () => {
+      const { install } = (await findManagers())[i] as Manager;
+      const folder = mkdtempSync(join(shop, 'managed-'));
+      writeFileSync(join(folder, 'package.json'), PROJECT);
+      const own = join(folder, 'polytrace-lock.yaml');
+      const clean = (): void => {
+        rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
+        for (const cache of CACHES) rmSync(join(home, cache), { recursive: true, force: true });
+      };
+      clean();
+      assert.equal((await follow(install, { lock: own }, folder)).summary.exitCode, 0);
+      // nothing of an installation without an attack is refused
+      clean();
+      const again = await follow(install, { lock: own, enforce: true }, folder);
+      assert.deepEqual([again.summary.exitCode, refused(again.summary)], [0, []]);
+      clean();
+      startAttacks(folder);
+      const { summary, results } = await follow(install, { lock: own, enforce: true }, folder);
+      assert.equal(summary.exitCode, 0);
+      assertRefused(summary, results, ['program', ...LOCKED, ...FILES, ...CONNECTIONS]);
+    });
+  }
 
   nightly?.(
     'without enforcement, everything is seen, also by io_uring and with 32 bits, and new against the lock file',

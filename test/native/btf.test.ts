@@ -1,11 +1,13 @@
 /** Checks policies against the BTF of the running kernel. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KernelError, loadKernelInfo, validatePolicy } from '../../lib/index.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { kprobeYaml, policyYaml } from '../unit/policy/marked-policies.js';
+import { isTracepoint, needsRoot, openTracer } from './support.js';
 
 const VMLINUX = '/sys/kernel/btf/vmlinux';
 
@@ -93,5 +95,39 @@ describe('BTF of this kernel', function () {
     assert.equal(kernel.function(''), undefined);
     assert.equal(kernel.struct('a\0b'), undefined);
     assert.equal(kernel.tracepoint('../..', 'x'), undefined);
+  });
+
+  it('is read once, however many programs are loaded', async function () {
+    needsRoot.call(this);
+    const watch = policyYaml(`tracepoints:
+  - subsystem: raw_syscalls
+    event: sys_exit
+    raw: true
+    args: [{ index: 1, type: fd }, { index: 0, source: pt_regs, resolve: orig_rax, type: syscall64 }]
+    selectors:
+      - matchArgs:
+          - { args: [0], operator: Equal, values: [${VMLINUX}] }
+          - { args: [1], operator: InMap, values: [sys_openat] }`);
+    // programs of the base sensor, of a scan of processes, and of two hooks
+    const hooks = ['sys_enter', 'sys_exit'].map(
+      (event) => `
+  - subsystem: raw_syscalls
+    event: ${event}
+    raw: true
+    args: [{ index: 1, type: uint64 }]
+    selectors: [{ matchBinaries: [{ operator: In, values: [/usr/bin/none] }] }]`,
+    );
+    const policies = JSON.stringify([{ yaml: policyYaml(`tracepoints:${hooks.join('')}`) }]);
+    await using tracer = await openTracer({ policies: [{ yaml: watch }] });
+    const script = `require('.').openTracer({ policies: ${policies} }).then((tracer) => tracer.close())`;
+    const { pid, status } = spawnSync(process.execPath, ['-e', script], { cwd: join(__dirname, '..', '..') });
+    assert.equal(status, 0);
+    let reads = 0;
+    for await (const event of tracer) {
+      if (!('process' in event) || event.process.pid !== pid) continue;
+      if (event.type === 'process_exit') break;
+      reads += Number(isTracepoint(event));
+    }
+    assert.equal(reads, 1);
   });
 });

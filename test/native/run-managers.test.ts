@@ -1,5 +1,5 @@
 /**
- * `run` with npm, pnpm and yarn: attacks of packages that they install from a registry on loopback are seen, belong to their
+ * `run` with npm, pnpm, yarn 1 and yarn 4: attacks of packages that they install from a registry on loopback are seen, belong to their
  * package, and are new against the lock file, which fits a second clean installation.
  */
 import assert from 'node:assert/strict';
@@ -12,30 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Behavior, BehaviorKind, RunSummary } from '../../types/index.js';
 import { attackScript } from './run/attack.js';
+import { CACHES, findManagers, MANAGER_NAMES, managerEnvironment, type Manager } from './run/managers.js';
 import { Registry, type TestPackage } from './run/registry.js';
 import { needsRoot, polytrace } from './support.js';
-
-interface Manager {
-  readonly name: string;
-  /** Package of npm's registry that has it; npm itself comes with Node.js. */
-  readonly specifier?: string;
-  /** `folder` has the package. */
-  readonly command: (folder: string) => readonly string[];
-}
-
-const MANAGERS: readonly Manager[] = [
-  { name: 'npm', command: () => ['npm', 'install', '--no-package-lock', '--foreground-scripts'] },
-  {
-    name: 'pnpm',
-    specifier: 'pnpm@10.20.0',
-    command: (folder) => ['node', join(folder, 'bin/pnpm.cjs'), 'install', '--no-lockfile', '--config.dangerously-allow-all-builds=true'],
-  },
-  {
-    name: 'yarn',
-    specifier: 'yarn@1.22.22',
-    command: (folder) => ['node', join(folder, 'bin/yarn.js'), 'install', '--no-lockfile', '--non-interactive'],
-  },
-];
 
 describe('run with package managers', function () {
   this.timeout(120_000);
@@ -45,12 +24,14 @@ describe('run with package managers', function () {
   });
 
   let shop: string;
+  let managers: readonly Manager[];
   let registry: Registry;
   let attacks: Buffer;
   let server: Server;
   let resolver: Socket;
   let victim: ChildProcess;
   before(async () => {
+    managers = await findManagers();
     shop = realpathSync(mkdtempSync(join(tmpdir(), 'polytrace-managers-')));
     registry = await Registry.start(mkdtempSync(join(shop, 'registry-')));
     const program = join(shop, 'attacks');
@@ -78,30 +59,20 @@ describe('run with package managers', function () {
     writeFileSync(join(home, '.ssh', 'id_rsa'), 'secret');
     writeFileSync(join(home, 'tool'), '');
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'project', version: '1.0.0', dependencies: { nice: '*' } }));
-    const env = {
-      PATH: process.env['PATH'] ?? '',
-      HOME: home,
-      YARN_CACHE_FOLDER: join(home, '.cache', 'yarn'),
-      npm_config_registry: registry.url,
-      npm_config_audit: 'false',
-      npm_config_fund: 'false',
-      npm_config_update_notifier: 'false',
-    };
-    return { folder, home, env };
+    return { folder, home, env: managerEnvironment(home, registry.url) };
   }
 
   const subjects = (behaviors: readonly Behavior[], kind: BehaviorKind, name?: string): string[] =>
     behaviors.filter((each) => each.kind === kind && each.package === name).map(({ subject }) => subject);
 
-  for (const { name, specifier, command } of MANAGERS) {
+  for (const [i, name] of MANAGER_NAMES.entries()) {
     it(`${name}: each attack of a package is seen, belongs to it, and is new against the lock file`, async () => {
-      const { npmPackage } = await import('../package/roots.mjs');
-      const install = command(specifier === undefined ? '' : join(npmPackage(specifier), 'package'));
+      const { install } = managers[i] as Manager;
       const { folder, home, env } = makeProject();
       const lock = join(folder, 'polytrace-lock.yaml');
       const run = async (): Promise<[RunSummary, readonly Behavior[]]> => {
         rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
-        for (const cache of ['.npm', '.cache', '.local']) rmSync(join(home, cache), { recursive: true, force: true });
+        for (const cache of CACHES) rmSync(join(home, cache), { recursive: true, force: true });
         const handle = await polytrace.run(install, { cwd: folder, env, lock, killRemaining: true });
         return [await handle.summary, await handle.violations];
       };

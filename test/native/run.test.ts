@@ -72,6 +72,18 @@ mkdir a; touch a/in; mv a/in b; ln b a/hard; ln -s b a/soft; rm -r a "$PWD/b"
     assert.deepEqual(violations.map(({ fact }) => fact), ['$PWD/x']);
   });
 
+  it('a script with a name that differs in each run: its interpreter is a fact, too, for --enforce to know it', async () => {
+    const { folder, env } = makeProject();
+    const wrapper = 'd=$(mktemp -d); printf "#!/usr/bin/env sh\\n" > $d/tool; chmod 755 $d/tool; $d/tool; rm -r $d';
+    const lock = join(folder, 'lock.yaml');
+    await runIn(folder, ['dash', '-c', wrapper], { env, lock });
+    const programs = polytrace.parseLock(readFileSync(lock, 'utf8')).flatMap(({ fact }) => /^exec (.*)$/.exec(fact)?.[1] ?? []);
+    const tool = programs.find((path) => path.endsWith('*/tool'));
+    assert.ok(tool !== undefined && programs.includes(realpathSync('/usr/bin/env')), programs.join());
+    const [, again] = await runIn(folder, ['dash', '-c', wrapper], { env, lock });
+    assert.deepEqual(again, []);
+  });
+
   it('processes that outlive the command are named, and killed if that is wanted', async () => {
     const { folder, env } = makeProject();
     const script = `(setsid sleep 300 > /dev/null 2>&1 < /dev/null &)`;

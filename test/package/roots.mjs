@@ -9,6 +9,9 @@ const PURPOSE = 'tests of the package';
 /** Suites by the number of the Debian release. */
 export const SUITES = { 11: 'bullseye', 12: 'bookworm', 13: 'trixie' };
 
+/** Package managers that are tested. npm comes with Node.js. */
+export const MANAGERS = { pnpm: 'pnpm@10.20.0', 'yarn 1': 'yarn@1.22.22', 'yarn 4': '@yarnpkg/cli-dist@4.10.3' };
+
 /** A folder with a minimal Debian. It is read-only: see inRoot(). */
 export function debianRoot(release) {
   const packages = ['ca-certificates', 'libatomic1', 'libstdc++6'];

@@ -70,6 +70,15 @@ function listFiles(part) {
     .map((name) => `test/kernel/${name}`);
 }
 
+/** A guest has no network, and a home of its own: package managers that it runs are in the checkout. */
+const packageCache = join(checkout, '.cache');
+
+async function findPackageManagers() {
+  process.env.POLYTRACE_CACHE = packageCache;
+  const { MANAGERS, npmPackage } = await import('../package/roots.mjs');
+  for (const specifier of Object.values(MANAGERS)) npmPackage(specifier);
+}
+
 async function main() {
   const { values, positionals } = parseOptions();
   if (values.help) {
@@ -88,6 +97,8 @@ async function main() {
     compileTests(mocha, folder);
     const needsImage = files.some((file) => file.endsWith(imageTest.file));
     if (needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
+    if (process.env.POLYTRACE_NIGHTLY === '1' && files.some((file) => file.endsWith('kernel/run.test.ts')))
+      await findPackageManagers();
     const { status, seconds } = await runInVm({
       kernel: values.kernel,
       cpus: Number(values.cpus),
@@ -101,6 +112,7 @@ async function main() {
         POLYTRACE_COUNTS: '/run/vm/counts',
         POLYTRACE_KERNEL: values.kernel,
         POLYTRACE_CORPUS: corpus,
+        POLYTRACE_CACHE: packageCache,
         REQUIRE_ALL: process.env.REQUIRE_ALL ?? '',
         POLYTRACE_NIGHTLY: process.env.POLYTRACE_NIGHTLY ?? '',
         POLYTRACE_WORK_SECONDS: process.env.POLYTRACE_WORK_SECONDS ?? '0',
