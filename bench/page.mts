@@ -125,8 +125,8 @@ export function policySection(costs: Rows): string {
 in instructions; each names other paths, by Equal, Prefix or Postfix. **in groups**: as by default, where one policy
 has a program of its own. **separate**: with \`groupPolicies: false\`.
 **add** and **remove** are processor time for one more policy, in a guest whose clock counts instructions, one
-nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (2 and 10 policies), 1.4 (100) or 2
-times (1,000) what it costs with one.
+nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (2 and 10 policies), 1.4 (100) or
+2 times (1,000) what it costs with one.
 
 ${formatTable(costs)}
 
