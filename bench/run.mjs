@@ -91,14 +91,14 @@ try {
     const project = join(shop, 'project');
     await compare('true', ['true'], project);
     isCheap = await compare('npm ci', ['npm', 'ci', '--prefer-offline', '--no-audit', '--no-fund'], project);
-    cpSync(join(checkout, 'dist'), join(project, 'dist'), { recursive: true });
+    for (const built of ['dist', 'build/Release'])
+      cpSync(join(checkout, built), join(project, built), { recursive: true });
     const test = [
       'npx',
       'mocha',
       '--require',
       'tsx/cjs',
-      'test/unit/wire/*.test.ts',
-      'test/unit/policy/*.test.ts',
+      'test/unit/{attach,evaluate,events,learn,library,output,policy,run,wire}/**/*.test.ts',
       // it needs policies that are not in the repository
       '--exclude',
       'test/unit/policy/go-programs.test.ts',
