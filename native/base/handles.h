@@ -1,6 +1,7 @@
-// RAII owners of BPF objects, links, descriptors and mapped memory.
+// RAII owners of BPF objects, links, types, descriptors and mapped memory.
 #pragma once
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,8 +36,12 @@ struct ObjectDeleter {
 struct LinkDeleter {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
+struct BtfDeleter {
+  void operator()(btf* types) const { btf__free(types); }
+};
 using ObjectPtr = std::unique_ptr<bpf_object, ObjectDeleter>;
 using LinkPtr = std::unique_ptr<bpf_link, LinkDeleter>;
+using BtfPtr = std::unique_ptr<btf, BtfDeleter>;
 
 // Destroys all links in parallel: for each link, the kernel waits until no CPU runs its program.
 void destroy_links(std::vector<LinkPtr>& links) noexcept;

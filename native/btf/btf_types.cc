@@ -81,8 +81,6 @@ void check_describes_kernel(BtfTypes& types, const std::string& path) {
 KernelTypesFile::KernelTypesFile(const std::string& name)
     : path(name), file(name.empty() ? -1 : open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {}
 
-void BtfTypes::Deleter::operator()(btf* types) const { btf__free(types); }
-
 std::shared_ptr<BtfTypes> BtfTypes::take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,
                                                    const LogScope& log) {
   BtfPtr owned(types);

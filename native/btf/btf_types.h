@@ -55,11 +55,6 @@ class BtfTypes {
   std::vector<uint32_t> find_all(std::string_view name);
 
  private:
-  struct Deleter {
-    void operator()(btf* types) const;
-  };
-  using BtfPtr = std::unique_ptr<btf, Deleter>;
-
   BtfTypes(BtfPtr types, std::shared_ptr<BtfTypes> base) : base_(std::move(base)), types_(std::move(types)) {}
   static std::shared_ptr<BtfTypes> load_open_file(const Fd& file, const std::string& path);
   static std::shared_ptr<BtfTypes> take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,

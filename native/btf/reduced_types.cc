@@ -4,17 +4,13 @@
 
 #include <cerrno>
 #include <map>
-#include <memory>
 
 #include "base/error.h"
+#include "base/handles.h"
 
 namespace polytrace {
 
 namespace {
-
-struct BtfDeleter {
-  void operator()(btf* types) const { btf__free(types); }
-};
 
 bool is_relocatable(const btf_type* type) {
   return btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type) || btf_is_int(type);
@@ -70,7 +66,7 @@ class Reduction {
   }
 
   const btf* from_;
-  std::unique_ptr<btf, BtfDeleter> to_;
+  BtfPtr to_;
   std::map<uint32_t, uint32_t> copies_;
 };
 

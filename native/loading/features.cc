@@ -78,7 +78,7 @@ int try_typed_program(bpf_prog_type type, bpf_attach_type attach, const char* ta
 // Loads `code` with a main program and a global function, which begins at the instruction `callee_index`. The function
 // has a pointer as its parameter if `has_pointer` is true. Returns 0 or a negative errno.
 int try_global_function(std::span<const bpf_insn> code, uint32_t callee_index, bool has_pointer) {
-  const std::unique_ptr<btf, void (*)(btf*)> types(btf__new_empty(), btf__free);
+  const BtfPtr types(btf__new_empty());
   if (!types) return -errno;
   const int number = btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED);
   const int pointer = btf__add_ptr(types.get(), number);

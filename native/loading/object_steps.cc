@@ -20,14 +20,16 @@ namespace {
 
 // Writes the types of this kernel that libbpf needs to relocate an object into a file in memory.
 Fd write_types(const std::set<std::string>& names) {
+  const auto check = [](ssize_t result) {
+    if (result < 0) throw Failure{"OPEN_FAILED", "cannot keep the types of this kernel in memory", errno};
+    return static_cast<size_t>(result);
+  };
   const std::vector<uint8_t> types = reduce_types(*BtfTypes::load_kernel(), names);
   Fd file(memfd_create("polytrace_types", MFD_CLOEXEC));
-  for (size_t written = 0; file.value >= 0 && written < types.size();) {
-    const ssize_t count = write(file.value, types.data() + written, types.size() - written);
-    if (count < 0) throw Failure{"OPEN_FAILED", "cannot keep the types of this kernel in memory", errno};
-    written += static_cast<size_t>(count);
+  check(file.value);
+  for (size_t written = 0; written < types.size();) {
+    written += check(write(file.value, types.data() + written, types.size() - written));
   }
-  if (file.value < 0) throw Failure{"OPEN_FAILED", "cannot keep the types of this kernel in memory", errno};
   return file;
 }
 

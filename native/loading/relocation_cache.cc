@@ -14,6 +14,7 @@
 
 #include "base/abi_types.h"
 #include "base/error.h"
+#include "base/handles.h"
 #include "btf/btf_types.h"
 #include "loading/embedded_objects.h"
 #include "optimizer/instructions.h"
@@ -169,10 +170,6 @@ class Elf {
   std::map<InsnLocation, InsnLocation> symbols_by_location_;
 };
 
-struct BtfDeleter {
-  void operator()(btf* types) const { btf__free(types); }
-};
-
 // The relocations of an object, in its section .BTF.ext.
 class Relocations {
  public:
@@ -195,10 +192,10 @@ class Relocations {
   // Removes those for which `test` returns true.
   template <typename Test>
   void remove_if(const Test& test) {
-    auto* const header = elf_.at<BtfExtHeader>(elf_.section_offset(elf_.section(".BTF.ext")));
+    const uint64_t section_start = elf_.section_offset(elf_.section(".BTF.ext"));
+    auto* const header = elf_.at<BtfExtHeader>(section_start);
     if (header->relocations_length == 0) return;
-    const uint64_t start =
-        elf_.section_offset(elf_.section(".BTF.ext")) + header->header_length + header->relocations_offset;
+    const uint64_t start = section_start + header->header_length + header->relocations_offset;
     const uint64_t end = start + header->relocations_length;
     uint64_t to = start + sizeof(uint32_t);  // the size of a record
     for (uint64_t at = to; at < end;) {
@@ -231,7 +228,7 @@ class Relocations {
   const btf_type* type(const Relocation& relocation) const { return btf__type_by_id(types_.get(), relocation.type); }
 
   Elf& elf_;
-  std::unique_ptr<btf, BtfDeleter> types_;
+  BtfPtr types_;
 };
 
 // Finds the instructions that libbpf has relocated, by comparing an object with the programs that were loaded from it.
@@ -329,9 +326,9 @@ constexpr KernelCall KERNEL_CALLS[] = {
 };
 
 // Writes the BTF ids that these functions have in this kernel into their calls. The probe flavour has no such calls.
-void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
+void resolve_kernel_calls(const Elf& elf) {
   std::map<int32_t, std::vector<bpf_insn*>> calls;
-  Elf(bytes).for_each_instruction([&](bpf_insn& each) {
+  elf.for_each_instruction([&](bpf_insn& each) {
     if (each.code == (BPF_JMP | BPF_CALL) && each.src_reg == 0) calls[each.imm].push_back(&each);
   });
   for (const KernelCall& function : KERNEL_CALLS) {
@@ -351,13 +348,11 @@ void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
 
 // Writes the BTF ids that types have in this kernel, which calls of bpf_rdonly_cast take. libbpf gets only a copy of
 // some types, with other ids.
-void resolve_type_ids(std::vector<uint8_t>& bytes) {
-  if (!BtfTypes::has_own()) return;
-  const auto kernel = BtfTypes::load_own();
-  Elf elf(bytes);
-  Relocations relocations(elf);
+void resolve_type_ids(const Elf& elf, Relocations& relocations) {
+  std::shared_ptr<BtfTypes> kernel;
   relocations.remove_if([&](const Relocation& each, InsnLocation location) {
     if (each.kind != BPF_CORE_TYPE_ID_TARGET) return false;
+    if (!kernel) kernel = BtfTypes::load_own();
     const uint32_t id = kernel->find(relocations.type_name(each), relocations.type_kind(each));
     if (id == 0) return false;  // libbpf does not find it, either, and makes the instruction invalid
     elf.instruction(location)->imm = static_cast<int32_t>(id);
@@ -365,20 +360,15 @@ void resolve_type_ids(std::vector<uint8_t>& bytes) {
   });
 }
 
-std::set<std::string> relocated_types(std::vector<uint8_t>& bytes) {
-  std::set<std::string> names;
-  Elf elf(bytes);
+ObjectBytes read_embedded(const std::string& name) {
+  ObjectBytes object = {decompress_object(name), {}};
+  if (object.bytes.empty()) return object;
+  Elf elf(object.bytes);
+  resolve_kernel_calls(elf);
   Relocations relocations(elf);
-  relocations.for_each([&](const Relocation& each, InsnLocation) { names.insert(relocations.type_name(each)); });
-  return names;
-}
-
-std::vector<uint8_t> read_embedded(const std::string& name) {
-  std::vector<uint8_t> bytes = decompress_object(name);
-  if (bytes.empty()) return bytes;
-  resolve_kernel_calls(bytes);
-  resolve_type_ids(bytes);
-  return bytes;
+  resolve_type_ids(elf, relocations);
+  relocations.for_each([&](const Relocation& each, InsnLocation) { object.types.insert(relocations.type_name(each)); });
+  return object;
 }
 
 }  // namespace
@@ -387,10 +377,7 @@ ObjectBytes object_bytes(const std::string& name, const std::string& programs) {
   const std::scoped_lock lock(mutex);
   forget_other_kernel_file();
   const auto found = cached_objects.find(name + " " + programs);
-  if (found != cached_objects.end()) return {found->second, {}};
-  std::vector<uint8_t> bytes = read_embedded(name);
-  auto types = bytes.empty() ? std::set<std::string>() : relocated_types(bytes);
-  return {std::move(bytes), std::move(types)};
+  return found == cached_objects.end() ? read_embedded(name) : ObjectBytes{found->second, {}};
 }
 
 void hide_functions(std::vector<uint8_t>& bytes) { Elf(bytes).hide_functions(); }
@@ -405,7 +392,7 @@ void cache_relocated(const std::string& name, const std::string& programs, bpf_o
   forget_other_kernel_file();
   const std::string key = name + " " + programs;
   if (cached_objects.contains(key)) return;
-  std::vector<uint8_t> bytes = read_embedded(name);
+  std::vector<uint8_t> bytes = read_embedded(name).bytes;
   Elf elf(bytes);
   RelocationFinder relocated(elf);
   bpf_program* program;

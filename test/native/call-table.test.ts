@@ -1,7 +1,9 @@
 /** Hooks of system calls share one program, which finds the hook of a call by its number. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { loadBinding } from '../../lib/native/binding.js';
+import { preemption } from '../../lib/native/preemption.js';
 import { isTracepoint, needsRoot, openTracer } from './support.js';
 
 const GETPGID = 121;
@@ -48,14 +50,15 @@ function attached(): string[] {
   });
 }
 
-/** Without debugfs the model of preemption is unknown; then, from Linux 6.13 on, each hook has a program at the tracepoint. */
-const isShared = existsSync('/sys/kernel/debug/sched/preempt');
+/** On a kernel that can suspend programs at tracepoints, or whose model is not known, each hook has a program at the tracepoint. */
+let isShared: boolean;
 
 describe('system calls of several hooks', function () {
   this.timeout(60_000);
   before(needsRoot);
   before(function () {
     if (process.arch !== 'x64') this.skip();
+    isShared = !preemption.detect(loadBinding()).suspendsTracepoints;
   });
 
   it('each hook has its calls; a call that two hooks select is reported by both; what is removed is not missed', async () => {

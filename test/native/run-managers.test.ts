@@ -1,6 +1,6 @@
 /**
- * `run` with npm, pnpm, yarn 1 and yarn 4: attacks of packages that they install from a registry on loopback are seen, belong to their
- * package, and are new against the lock file, which fits a second clean installation.
+ * `run` with npm, pnpm, yarn 1 and yarn 4: attacks of packages that they install from a registry on loopback are seen, belong
+ * to their package, and are new against the lock file, which fits a second clean installation.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
