@@ -341,6 +341,8 @@ export interface NativeBinding {
   kernelSymbol(name: string): bigint;
   /** Returns the value of an int variable of the kernel; null if it cannot be read. The name has at most 31 bytes. */
   kernelInt(name: string): number | null;
+  /** Returns true if the first instruction of a function jumps to another function: x86. Names have at most 31 bytes. */
+  kernelJumps(from: string, to: string): boolean;
   /** Returns [pid, uid, gid] of the process that connected the Unix socket; null for another descriptor. */
   peerCredentials(fd: number): [number, number, number] | null;
   /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */

@@ -27,8 +27,11 @@ const NOT_PREEMPTIBLE: ReadonlySet<PreemptionModel> = new Set<PreemptionModel>([
 /** Tests replace it. */
 export const preemption = { detect };
 
-function detect(binding: Pick<NativeBinding, 'kernelInt'>): Preemption {
-  const model = staticModel(version()) ?? readModelFile() ?? readDynamicMode(binding) ?? 'unknown';
+type KernelReader = Pick<NativeBinding, 'kernelInt' | 'kernelJumps'>;
+
+function detect(binding: KernelReader): Preemption {
+  const model =
+    staticModel(version()) ?? readModelFile() ?? readDynamicMode(binding) ?? readSwitch(binding) ?? 'unknown';
   const isPreemptible = !NOT_PREEMPTIBLE.has(model);
   return { model, isPreemptible, suspendsTracepoints: isPreemptible && suspendsTracepoints(release()) };
 }
@@ -63,6 +66,15 @@ function readModelFile(): PreemptionModel | undefined {
   }
 }
 
-function readDynamicMode(binding: Pick<NativeBinding, 'kernelInt'>): PreemptionModel | undefined {
+function readDynamicMode(binding: KernelReader): PreemptionModel | undefined {
   return DYNAMIC_MODES[binding.kernelInt('preempt_dynamic_mode') ?? -1];
+}
+
+/**
+ * Kernels without the names of variables (CONFIG_KALLSYMS_ALL) have those of functions. On x86, the model is chosen by
+ * jumps; this one leads to the function if the kernel gives way at stated points only, and else to another one.
+ */
+export function readSwitch(binding: KernelReader): PreemptionModel | undefined {
+  // none and voluntary look the same here, too
+  return binding.kernelJumps('__SCT__cond_resched', '__cond_resched') ? 'voluntary' : undefined;
 }

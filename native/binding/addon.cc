@@ -40,6 +40,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));
   exports.Set("kernelInt", Napi::Function::New<guarded_callback<kernel_int>>(env, "kernelInt"));
+  exports.Set("kernelJumps", Napi::Function::New<guarded_callback<kernel_jump>>(env, "kernelJumps"));
   exports.Set("writeLines", Napi::Function::New<guarded_callback<write_lines_binding>>(env, "writeLines"));
   exports.Set("startChild", Napi::Function::New<guarded_callback<start_child>>(env, "startChild"));
   exports.Set("releaseChild", Napi::Function::New<guarded_callback<release_child>>(env, "releaseChild"));

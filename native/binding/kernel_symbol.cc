@@ -17,4 +17,10 @@ Napi::Value kernel_int(const Napi::CallbackInfo& info) {
   return value ? Napi::Number::New(info.Env(), *value) : info.Env().Null();
 }
 
+Napi::Value kernel_jump(const Napi::CallbackInfo& info) {
+  const std::string from = info[0].As<Napi::String>().Utf8Value();
+  const std::string to = info[1].As<Napi::String>().Utf8Value();
+  return Napi::Boolean::New(info.Env(), kernel_jumps(from, to));
+}
+
 }  // namespace polytrace

@@ -11,4 +11,7 @@ Napi::Value kernel_symbol(const Napi::CallbackInfo& info);
 // kernelInt(name): number | null; null where the variable cannot be read.
 Napi::Value kernel_int(const Napi::CallbackInfo& info);
 
+// kernelJumps(from, to): boolean
+Napi::Value kernel_jump(const Napi::CallbackInfo& info);
+
 }  // namespace polytrace

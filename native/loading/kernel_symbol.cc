@@ -43,9 +43,12 @@ int32_t name_u32(const Name& name, size_t index) {
 
 struct Lookup {
   uint64_t address;  // 0: the kernel does not know the name, or does not show addresses
-  int32_t value;     // the first four bytes at the address
+  std::array<char, 8> bytes;  // at the address
   int32_t is_read;
 };
+
+// A read of an int takes what follows it, too. The kernel's data and code do not end there.
+static_assert(offsetof(Lookup, bytes) % alignof(uint64_t) == 0, "the program stores all bytes at once");
 
 // Runs a BPF program that looks the name up and reads the memory there: /proc/kallsyms has some hundred thousand lines.
 Lookup run_lookup(const Name& name, size_t length) {
@@ -83,11 +86,11 @@ Lookup run_lookup(const Name& name, size_t length) {
       store(BPF_DW, BPF_REG_3, offsetof(Lookup, address)),
       move_register(BPF_REG_1, BPF_REG_10),
       add_to_register(BPF_REG_1, VALUE_AT),
-      set_register(BPF_REG_2, sizeof(int32_t)),
+      set_register(BPF_REG_2, sizeof(Lookup::bytes)),
       call(BPF_FUNC_probe_read_kernel),
       store(BPF_W, BPF_REG_0, offsetof(Lookup, is_read)),
       load_u64(BPF_REG_1, VALUE_AT),
-      store(BPF_W, BPF_REG_1, offsetof(Lookup, value)),
+      store(BPF_DW, BPF_REG_1, offsetof(Lookup, bytes)),
       set_register(BPF_REG_0, 0),
       {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
   };
@@ -95,7 +98,7 @@ Lookup run_lookup(const Name& name, size_t length) {
   LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
   const Fd program(bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "polytrace_find", "GPL", code.data(), code.size(), &opts));
   if (program.value < 0) return {};
-  Lookup result = {.address = 0, .value = 0, .is_read = -1};
+  Lookup result = {.address = 0, .bytes = {}, .is_read = -1};
   LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &result, .ctx_size_in = sizeof(result));
   if (bpf_prog_test_run_opts(program.value, &run) != 0) return {};
   result.is_read = result.address != 0 && result.is_read == 0;
@@ -118,7 +121,24 @@ uint64_t find_kernel_symbol(const std::string& symbol) { return look_up(symbol).
 std::optional<int32_t> read_kernel_int(const std::string& symbol) {
   const Lookup found = look_up(symbol);
   if (found.is_read == 0) return std::nullopt;
-  return found.value;
+  int32_t value = 0;
+  std::memcpy(&value, found.bytes.data(), sizeof(value));
+  return value;
+}
+
+bool kernel_jumps(const std::string& from, const std::string& to) {
+#if defined(__x86_64__)
+  constexpr char JUMP = '\xe9';
+  const Lookup code = look_up(from);
+  const uint64_t target = find_kernel_symbol(to);
+  if (code.is_read == 0 || target == 0 || code.bytes[0] != JUMP) return false;
+  int32_t distance = 0;  // from the end of the instruction
+  std::memcpy(&distance, code.bytes.data() + sizeof(JUMP), sizeof(distance));
+  return code.address + sizeof(JUMP) + sizeof(distance) + static_cast<int64_t>(distance) == target;
+#else
+  (void)from, (void)to;
+  return false;
+#endif
 }
 
 }  // namespace polytrace

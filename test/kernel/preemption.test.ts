@@ -5,10 +5,12 @@
  */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openTracer, preflight } from '../../lib/index.js';
+import { loadBinding } from '../../lib/native/binding.js';
+import { readSwitch } from '../../lib/native/preemption.js';
 import type { HookEvent, LostEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
 import { assertRefused, Recording } from './support.js';
 
@@ -201,6 +203,22 @@ describe('programs that the kernel suspends', function () {
     const tracer = await openTracer({ enforcement: true, allowMissedCalls: true, policies: [{ yaml }] });
     assert.equal(tracer.policies()[0]?.hooks[0]?.attach, 'fentry');
     await tracer.close();
+  });
+
+  it('the model can be read from the jumps of the kernel, too', function () {
+    const models = existsSync(MODEL_FILE) ? readFileSync(MODEL_FILE, 'utf8').trim().split(' ') : [];
+    // other processors than x86 choose the model without jumps
+    if (process.arch !== 'x64' || models.length < 2) this.skip();
+    const names = models.map((model) => model.replaceAll(/[()]/g, ''));
+    try {
+      for (const name of names) {
+        writeFileSync(MODEL_FILE, name);
+        const expected = name === 'none' || name === 'voluntary' ? 'voluntary' : undefined;
+        assert.equal(readSwitch(loadBinding()), expected, name);
+      }
+    } finally {
+      writeFileSync(MODEL_FILE, MODEL);
+    }
   });
 
   it('preflight has the preemption model', () => {
