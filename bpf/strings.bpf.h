@@ -73,20 +73,30 @@ __noinline int scan_substrings(BUFFER_PARAM)
 	return 1;
 }
 
+/* All rounds. The verifier checks the rounds of this function once, and not for each path that leads to a search. */
+__noinline int search_substrings(BUFFER_PARAM)
+{
+	struct string_buffer *buffer = BUFFER_ARG;
+	u32 more = 1;
+
+	if (!buffer)
+		return 0;
+	for (u32 round = 0; round < SCAN_ROUNDS && more; round++)
+		more = scan_substrings(PASS_BUFFER(buffer));
+	return 0;
+}
+
 static __always_inline u64 filter_substrings(struct string_buffer *buffer, u32 start,
 					     const volatile struct object_config *object, u64 candidates)
 {
 	u32 count = object->passes_count;
 
 	for (u32 i = 0; i < SUBSTRING_PASSES_MAX && i < count && candidates; i++) {
-		u32 more = 1;
-
 		buffer->scan.hits = 0;
 		buffer->scan.at = start;
 		buffer->scan.state = object->passes[i].start;
 		buffer->scan.ignore_case = object->passes[i].ignore_case;
-		for (u32 round = 0; round < SCAN_ROUNDS && more; round++)
-			more = scan_substrings(PASS_BUFFER(buffer));
+		search_substrings(PASS_BUFFER(buffer));
 		candidates &= buffer->scan.hits | ~object->passes[i].positive;
 	}
 	return candidates;

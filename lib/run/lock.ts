@@ -104,12 +104,18 @@ export function compareLocks(before: readonly LockFact[], after: readonly LockFa
   };
 }
 
-/** The behaviors that a lock file does not have. */
+/**
+ * The behaviors that a lock file does not have. A write covers reads of the same file: the first run makes a file, such as
+ * a cache, and a later one finds it.
+ */
 export function findViolations(behaviors: readonly Behavior[], lock: readonly LockFact[]): Behavior[] {
   const known = new Set(lock.map(({ package: name, fact }) => `${name}\0${fact}`));
+  const isKnown = (behavior: Behavior): boolean => {
+    const { package: name, fact } = lockFact(behavior);
+    return known.has(`${name}\0${fact}`);
+  };
   return behaviors.filter((behavior) => {
     if (behavior.refused === true) return true;
-    const { package: name, fact } = lockFact(behavior);
-    return !known.has(`${name}\0${fact}`);
+    return !isKnown(behavior) && !(behavior.kind === 'read' && isKnown({ ...behavior, kind: 'write' }));
   });
 }

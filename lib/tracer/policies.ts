@@ -47,7 +47,7 @@ import { findTargets, type Target } from '../attach/targets.js';
 const LINGER_MS = 100;
 
 /** Hooks that are loaded at the same time. The verifier needs some megabytes for each. */
-const LOADS_AT_ONCE = 2;
+const LOADS_AT_ONCE = 4;
 
 /** A group has no records of its own. */
 const GROUP_HOOK = makeEmptyHook('kprobe', '', { file: '', line: 0, column: 0 });

@@ -591,12 +591,13 @@ async function openWithSession(
     const features = await session.probeFeatures();
     checkLimits(features);
     throwIfAborted(signal);
+    persistence = persist === undefined ? undefined : new Persistence(persist, binding);
+    const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
+    const opened = openSession(parts);
     // the kernel checks the programs of the base sensor meanwhile
     if (features.btf.available && sources.length > 0) compiling = compilePolicies(sources, signal);
     compiling?.catch(() => undefined);
-    persistence = persist === undefined ? undefined : new Persistence(persist, binding);
-    const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
-    await openSession(parts);
+    await opened;
     throwIfAborted(signal);
     tracer = new KernelTracer({ ...parts, generations: openGenerations(persistence?.earlier ?? [], binding) });
   } catch (error) {

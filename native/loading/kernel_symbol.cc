@@ -42,7 +42,7 @@ int32_t name_u32(const Name& name, size_t index) {
 }
 
 struct Lookup {
-  uint64_t address;  // 0: the kernel does not know the name, or does not show addresses
+  uint64_t address;           // 0: the kernel does not know the name, or does not show addresses
   std::array<char, 8> bytes;  // at the address
   int32_t is_read;
 };

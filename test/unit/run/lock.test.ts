@@ -50,6 +50,18 @@ describe('lock files', () => {
     );
   });
 
+  it('a file that may be written may be read, by the same script', () => {
+    const lock = parseLock(formatLock(SEEN));
+    const read = behavior('read', '$HOME/.x', { package: 'b', script: 'postinstall' });
+    const others = [
+      { ...read, kind: 'secret' },
+      { ...read, script: 'install' },
+      { ...read, package: 'a' },
+      behavior('read', '/bin/sh'),
+    ] as const;
+    assert.deepEqual(findViolations([read, ...others], lock), others);
+  });
+
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['', /^f:1:1: this is no lock file/],
     ['version: 2\npackages: {}', /^f:1:10: a newer version of polytrace has written this file/],
