@@ -122,10 +122,11 @@ The column **bpftrace** has programs that count the same by fentry. They are in 
 
 export function policySection(costs: Rows): string {
   return `\`npm run bench -- --policies\`, Linux ${KERNEL}. What policies on \`security_file_permission\` add to a read,
-in instructions; each names other paths, by Equal, Prefix or Postfix. **in groups**: the option \`groupPolicies\`.
+in instructions; each names other paths, by Equal, Prefix or Postfix. **in groups**: as by default, where one policy
+has a program of its own. **separate**: with \`groupPolicies: false\`.
 **add** and **remove** are processor time for one more policy, in a guest whose clock counts instructions, one
-nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (10 policies), 1.4 (100) or 2
-times (1,000) what it costs with one.
+nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (2 and 10 policies), 1.4 (100) or
+2 times (1,000) what it costs with one.
 
 ${formatTable(costs)}
 

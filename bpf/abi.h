@@ -814,7 +814,9 @@ struct hook_config {
 	u32 counted_slots; /* values that counts use, as bits; with counts_only, no other value is kept */
 	u32 active_calls; /* not 0: the hook keeps calls in ACTIVE_CALLS places; see bpf/active_calls.bpf.h */
 	u32 direct_keys; /* number of places for keys, on all CPUs together; see bpf/direct_keys.bpf.h */
-	u32 keys_pad;
+	u8 can_move; /* the hook may move into a group; see bpf/moved_calls.bpf.h */
+	u8 front_slot; /* of a group: the number of group_header.numbers; HOOK_VALUES_MAX: none */
+	u8 keys_pad[2];
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
 	struct count_config counts[COUNTS_MAX];
 };
@@ -909,8 +911,14 @@ struct group_header {
 	u8 looks_up; /* not 0: the number of number_slot is looked up */
 	u8 number_slot;
 	u8 has_always; /* not 0: GROUP_ALWAYS may have rules */
-	u8 pad[3];
+	u8 needs; /* enum group_need: what all rules need */
+	u8 pad[2];
+	u64 numbers; /* bit n: a rule may match the number n; bit 63: a greater one */
+	u64 sets[PROCESS_WORDS]; /* each rule needs one of these process sets */
+	u64 scopes[SCOPE_WORDS]; /* each rule needs one of these scopes */
 };
+
+enum group_need { GROUP_NEEDS_NUMBER = 1, GROUP_NEEDS_SET = 2, GROUP_NEEDS_SCOPE = 4 };
 
 struct group_set {
 	u64 summary; /* bit n: words[n] may have a rule */
@@ -922,6 +930,14 @@ enum group_flag {
 	GROUP_NO_POST = 2,
 	GROUP_NEEDS_EXECUTABLE = 4, /* kernel threads do not match */
 	GROUP_COUNTS = 8, /* the hook counts its matches */
+	GROUP_LEAVES_MARK = 16, /* the hook's own program may run after the group's */
+};
+
+/* hook_counters.move; see bpf/moved_calls.bpf.h */
+enum group_move {
+	MOVE_NONE = 0, /* the hook's own program reports its calls */
+	MOVE_DONE = 1, /* the group reports them all */
+	MOVE_FIRST = 2, /* this and greater numbers: a move. Both programs report calls */
 };
 
 /* A selector. Those of one hook follow each other; the first that matches decides. */
@@ -1007,7 +1023,8 @@ struct hook_counters {
 	u64 matched; /* with has_actions: calls that a selector matched */
 	u64 suppressed; /* with has_actions: events that a rate limit suppressed */
 	u64 enforced; /* with has_actions: calls that were overridden, or whose process got a signal */
-	u64 pad[5];
+	u64 move; /* written by user space: enum group_move */
+	u64 pad[4];
 };
 
 enum sensor_hook {
@@ -1246,7 +1263,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(group_header, 16);
+ABI_SIZE(group_header, 88);
 ABI_SIZE(group_set, 8 + GROUP_RULES_MAX / 8);
 ABI_SIZE(group_rule, 16);
 ABI_SIZE(group_test, 24);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced through a BPF trampoline. This is the cheapest mechanism. */
+#ifndef READ_PROBE
+#define MOVES_INTO_GROUPS
+#endif
 #include "trampoline.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -143,7 +143,11 @@ static __noinline int finish_rule(struct hook_scratch *s)
 	u32 hook = s->walk.hook, used;
 	struct hook_counters *counted;
 
-	s->walk.matched_hook = hook;
+	s->walk.decided_hook = hook;
+#ifdef MOVES_INTO_GROUPS
+	if (s->walk.flags & GROUP_LEAVES_MARK)
+		leave_mark(s->walk.frame, current_move(hook));
+#endif
 	if (s->walk.flags & GROUP_COUNTS) {
 		counted = bpf_map_lookup_elem(&counters, &hook);
 		if (counted)
@@ -164,8 +168,13 @@ static __always_inline void begin_rule(struct hook_scratch *s, u32 number)
 	const struct group_rule *rule = bpf_map_lookup_elem(&group_rules, &number);
 	struct group_walk *walk = &s->walk;
 
-	if (!rule || !*(volatile u8 *)&rule->enabled || rule->hook == walk->matched_hook)
+	if (!rule || rule->hook == walk->decided_hook)
 		return;
+	/* the rules of a hook are enabled one after the other: the first one decides about all of them */
+	if (!*(volatile u8 *)&rule->enabled) {
+		walk->decided_hook = rule->hook;
+		return;
+	}
 	walk->hook = rule->hook;
 	walk->selector = rule->selector;
 	walk->flags = rule->flags;
@@ -249,6 +258,61 @@ static __always_inline u64 read_summary(u32 set)
 	return found ? *(volatile u64 *)&found->summary : 0;
 }
 
+/* ---- what all rules need ------------------------------------------------------------------------------------- */
+
+/*
+ * Hooks with programs of their own compare numbers, processes and scopes before they resolve a path. So does a group,
+ * if each of its rules needs one of a few. While user space changes the header, a program sees a mixture of the old and
+ * the new one. Both let through what the enabled rules need, and so does each mixture.
+ */
+static __always_inline bool has_needed_number(void *ctx, const struct group_header *header, u64 returned)
+{
+	u64 number, greater = 63;
+
+	if (config.front_slot >= HOOK_VALUES_MAX || config.values[config.front_slot].read != READ_SCALAR)
+		return true;
+	number = read_scalar_inline(ctx, config.front_slot, returned);
+	return *(volatile u64 *)&header->numbers >> (number < greater ? number : greater) & 1;
+}
+
+static __noinline bool has_needed_set(const struct group_header *header)
+{
+	const struct process_bits *bits = lookup_bits(READ(current_task(), tgid));
+	u64 found = 0;
+
+	if (!bits)
+		return false;
+#pragma unroll
+	for (u32 i = 0; i < PROCESS_WORDS; i++)
+		found |= bits->own.words[i] & *(volatile u64 *)&header->sets[i];
+	return found != 0;
+}
+
+/* An unknown cgroup may be in each scope. */
+static __noinline bool has_needed_scope(const struct group_header *header)
+{
+	const struct cgroup_scopes *known = lookup_scopes(current_cgroup());
+	u64 found = 0;
+
+	if (!known)
+		return true;
+#pragma unroll
+	for (u32 i = 0; i < SCOPE_WORDS; i++)
+		found |= known->scopes.words[i] & *(volatile u64 *)&header->scopes[i];
+	return found != 0;
+}
+
+static __always_inline bool can_match(void *ctx, const struct group_header *header, u64 returned)
+{
+	u8 needs = *(volatile u8 *)&header->needs;
+
+	if (needs & GROUP_NEEDS_NUMBER && !has_needed_number(ctx, header, returned))
+		return false;
+	if (needs & GROUP_NEEDS_SET && !has_needed_set(header))
+		return false;
+	return !(needs & GROUP_NEEDS_SCOPE) || has_needed_scope(header);
+}
+
 /* ---- the program -------------------------------------------------------------------------------------------- */
 
 /* Looks the number up. Without a value that is a string or path, this tells whether a rule can match. */
@@ -283,7 +347,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 		return 0;
 	/* before the tables: what is found in them is at least as new */
 	generation = *(volatile u64 *)&header->generation;
-	if (!generation)
+	if (!generation || !can_match(ctx, header, returned))
 		return 0;
 	always = !config.objects_count && *(volatile u8 *)&header->has_always;
 	if (!config.objects_count) {
@@ -306,7 +370,8 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	steps.s->walk.summary = read_summary(steps.s->walk.first_set) | read_summary(steps.s->walk.second_set);
 	steps.s->walk.word = 0;
 	steps.s->walk.facts = 0;
-	steps.s->walk.matched_hook = 0;
+	steps.s->walk.frame = (u64)ctx;
+	steps.s->walk.decided_hook = 0;
 	steps.s->walk.test = 0;
 	steps.s->walk.tests_end = 0;
 	bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);

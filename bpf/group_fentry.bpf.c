@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A group of hooks on one kernel function, traced through a BPF trampoline. */
 #define POLICY_GROUP
+#define MOVES_INTO_GROUPS
 #include "trampoline.bpf.h"
 #include "group.bpf.h"
 

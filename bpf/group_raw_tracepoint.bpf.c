@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A group of hooks on one raw tracepoint. */
 #define POLICY_GROUP
+#define READS_CALL_REGISTERS
+#define PACKET_SIZES
 #include "context_words.bpf.h"
 #include "group.bpf.h"
 

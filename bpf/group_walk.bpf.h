@@ -13,12 +13,13 @@ struct group_walk {
 	u64 word; /* rules of the current word that are left */
 	u64 process[2 * PROCESS_WORDS]; /* with FACTS_SETS: the sets of the process, then those of its parent */
 	u64 scopes[SCOPE_WORDS]; /* with FACTS_SCOPES */
+	u64 frame; /* of the call */
 	u32 first_set, second_set;
 	u32 index; /* of the current word */
 	u32 facts; /* facts about the process that are known so far */
 	u32 knows_cgroup;
 	u32 hook; /* of the current rule */
-	u32 matched_hook; /* the last hook with a rule that has matched; its other rules are skipped */
+	u32 decided_hook; /* a rule of this hook has matched, or is not enabled; its other rules are skipped */
 	u32 test, tests_end;
 	u32 is_hit; /* an alternative holds */
 	u8 selector, flags; /* of the current rule */

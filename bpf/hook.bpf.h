@@ -16,6 +16,9 @@
 #include "marking.bpf.h"
 #include "counts.bpf.h"
 #include "active_calls.bpf.h"
+#ifdef MOVES_INTO_GROUPS
+#include "moved_calls.bpf.h"
+#endif
 
 #ifdef POLICY_GROUP
 #include "group_walk.bpf.h"
@@ -533,6 +536,22 @@ static __always_inline bool enforce_override(void *ctx, struct hook_record *reco
 	return true;
 }
 
+/* Returns true if the group into which the hook moves has reported the call. */
+static __always_inline bool is_reported_by_group(u64 frame)
+{
+#if defined(MOVES_INTO_GROUPS) && !defined(POLICY_GROUP)
+	u64 move;
+
+	if (!config.can_move)
+		return false;
+	move = current_move(config.hook);
+	return move == MOVE_DONE || (move >= MOVE_FIRST && remove_mark(frame, move));
+#else
+	(void)frame;
+	return false;
+#endif
+}
+
 static __always_inline void count_hit(void)
 {
 	struct hook_counters *counted = lookup_counters();
@@ -557,7 +576,7 @@ static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, volatile
 	if (config.counts_hits)
 		count_hit();
 	candidates = evaluate_hook(ctx, SCRATCH_ENTRY, taken, phase, config.selectors, 0, &record, &is_kept);
-	if (!candidates)
+	if (!candidates || is_reported_by_group(frame))
 		return false;
 	if (config.counts_only) {
 		if (should_act_at_entry())
@@ -688,6 +707,8 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volati
 			track_returned_socket(ctx, record, returned);
 	}
 	candidates = evaluate_hook(ctx, SCRATCH_RETURN, taken, phase, candidates, returned, &record, &is_kept);
+	if (candidates && is_reported_by_group(frame))
+		return 0;
 	if (candidates && config.counts_only) {
 		if (!pair || config.acts_at_return)
 			count_matched();

@@ -37,6 +37,8 @@ KEEP(enum, sensor_hook);
 KEEP(enum, group_limit);
 KEEP(enum, group_set_index);
 KEEP(enum, group_flag);
+KEEP(enum, group_move);
+KEEP(enum, group_need);
 KEEP(enum, group_test_kind);
 KEEP(enum, cgroup_kind);
 KEEP(enum, running_flag);

@@ -7,6 +7,7 @@
 #include "arguments.bpf.h"
 #include "scopes.bpf.h"
 #include "container_name.h"
+#include "moved_calls.bpf.h"
 #include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

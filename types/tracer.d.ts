@@ -97,8 +97,9 @@ export interface TracerOptions {
   readonly cachePaths?: boolean;
   /**
    * Hooks of several policies on the same function share one program, if their filters allow it: docs/policy.md lists
-   * which. A call then costs about the same for ten and for a thousand policies. `HookStatus` says which hooks are grouped.
-   * Not possible with `persist`. Default false.
+   * which. A call then costs about the same for two and for a thousand policies. The first hook of its kind on a function has
+   * a program of its own until the second one comes, and at a tracepoint for good. `HookStatus` says which hooks are grouped. Not possible with `persist`.
+   * Default true, false with `persist`.
    */
   readonly groupPolicies?: boolean;
   /**
@@ -491,7 +492,7 @@ export interface HookStatus extends HookCounts {
     | 'usdt';
   /** The hook shares one program with hooks of other policies (`groupPolicies`). Its `memory` is then what only it uses. */
   readonly grouped?: true;
-  /** Why the hook has a program of its own, although the tracer groups policies. */
+  /** Why the hook has a program of its own, also when others on its function are grouped. */
   readonly separate?: string;
 }
 

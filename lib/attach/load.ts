@@ -102,18 +102,22 @@ export async function loadHook(
     ...own,
     ...valueLocations,
   };
-  if ((await context.groups?.add(hook, attachment, encoding)) === true) return [];
-  const encoded = encodeHook(hook, encoding);
-  return context.session.addHook({
-    id,
-    object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
-    ...attachment,
-    optimize: context.optimize,
-    config: encoded.config,
-    code: encoded.code,
-    maps: encoded.maps,
-    calls: selectedCalls(hook, { ...encoding, preemption: context.preemption }),
-  });
+  const calls = selectedCalls(hook, { ...encoding, preemption: context.preemption });
+  const loadProgram = ({ canMove }: { readonly canMove: boolean }): Promise<readonly number[]> => {
+    const encoded = encodeHook(hook, { ...encoding, canMove });
+    return context.session.addHook({
+      id,
+      object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
+      ...attachment,
+      optimize: context.optimize,
+      config: encoded.config,
+      code: encoded.code,
+      maps: encoded.maps,
+      calls,
+    });
+  };
+  if (context.groups === undefined) return loadProgram({ canMove: false });
+  return context.groups.attach(hook, attachment, encoding, { load: loadProgram, calls: calls?.numbers });
 }
 
 function randomSeed(): [bigint, bigint] {

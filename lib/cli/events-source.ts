@@ -28,7 +28,7 @@ const TRACER_OPTIONS = {
   allowRequests: '--allow-requests',
   optimize: '--no-optimize',
   cachePaths: '--no-cache-paths',
-  groupPolicies: '--group-policies',
+  groupPolicies: '--no-group-policies',
   mode: '--mode',
   persist: '--persist',
   btf: '--btf',

@@ -193,7 +193,7 @@ function tracerOptions({
     ...(allowRequests === true ? { allowRequests } : {}),
     ...(optimize === false ? { optimize } : {}),
     ...(cachePaths === false ? { cachePaths } : {}),
-    ...(groupPolicies === true ? { groupPolicies } : {}),
+    ...(groupPolicies === false ? { groupPolicies } : {}),
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),
     ...(btf === undefined ? {} : { btf }),

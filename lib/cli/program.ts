@@ -406,7 +406,8 @@ function addGeteventsCommand(program: Command): Command {
     .option('--no-optimize', 'load BPF programs as they were compiled, without rewriting them for their policy')
     .addOption(new Option('--cache-paths').hideHelp())
     .option('--no-cache-paths', 'resolve every path again; do not remember paths that no selector can match')
-    .option('--group-policies', 'let hooks of several policies on the same function share one program')
+    .addOption(new Option('--group-policies').hideHelp())
+    .option('--no-group-policies', 'load a program of its own for each hook, also for several on the same function')
     .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
     .addOption(
       new Option('--mode <mode>', 'mode of all policies, in place of their own; monitor only reports actions').choices([

@@ -139,6 +139,8 @@ export interface NativeSession extends NativeSource {
   hookMemory(id: number): number;
   /** Sets whether the hook executes its actions, or only reports them. */
   setEnforcement(id: number, enforces: boolean): void;
+  /** Sets the number of the hook's move into a group; 0: it does not move. */
+  setMove(id: number, move: number): void;
   /**
    * Loads the programs that follow marked processes; further calls do nothing. `earlier` are folders of pins whose marks go on.
    * Resolves with all struct mark_name.

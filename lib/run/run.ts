@@ -121,6 +121,8 @@ async function openRunTracer(
       environment: ORIGIN_VARIABLES,
       coalesceMs: COALESCE_MS,
       bufferSize: BUFFER_BYTES,
+      // no second policy comes, and a group takes longer to load than a program for one hook
+      groupPolicies: false,
       // what a kernel misses is counted, and the summary says so
       ...(allowed === undefined ? {} : { enforcement: true, allowMissedCalls: true }),
       ...(btf === undefined ? {} : { btf }),

@@ -134,7 +134,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   const { optimize = true, cachePaths = true } = options;
   checkBoolean('optimize', optimize);
   checkBoolean('cachePaths', cachePaths);
-  const { groupPolicies = false } = options;
+  const { groupPolicies = persist === undefined } = options;
   checkBoolean('groupPolicies', groupPolicies);
   if (groupPolicies && persist !== undefined) {
     const hint = 'use one of the two: the program of a group cannot be left to the next tracer';

@@ -49,6 +49,9 @@ const LINGER_MS = 100;
 /** Hooks that are loaded at the same time. The verifier needs some megabytes for each. */
 const LOADS_AT_ONCE = 4;
 
+/** The tracer that takes the policies over knows programs of single hooks only. */
+const PERSISTENT = { membership: () => undefined, reason: () => 'the policies persist' };
+
 /** A group has no records of its own. */
 const GROUP_HOOK = makeEmptyHook('kprobe', '', { file: '', line: 0, column: 0 });
 
@@ -129,9 +132,9 @@ export class PolicySet {
     this.#requests = allowRequests === undefined ? undefined : new Requests(allowRequests.nameServers);
   }
 
-  #createGroups({ session, features, optimize }: AttachContext): HookGroups {
+  #createGroups({ session, features, preemption, optimize, countHits }: AttachContext): HookGroups {
     return new HookGroups({
-      ...{ session, features, optimize },
+      ...{ session, features, preemption, optimize, countHits },
       allocateId: (functionName, members) => {
         const id = this.#findFreeId();
         const compiled = GROUP_HOOK;
@@ -231,7 +234,8 @@ export class PolicySet {
       for (const { compiled, file, warnings } of policies) {
         const mode = loadedMode(compiled, options);
         const isElsewhere = !this.#scopes.isForThisNode(compiled);
-        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel(), options.signal);
+        const attach = (): Promise<AttachedPolicy> => this.#attachAll(compiled, mode, kernel(), options.signal);
+        const attached = isElsewhere ? undefined : await this.#replaceHooks(policyKey(compiled), attach);
         undo.push(() => this.#discardQuietly(attached));
         done.push(async () => {
           const old = this.#find(policyKey(compiled));
@@ -253,6 +257,11 @@ export class PolicySet {
     }
     for (const each of done) await each();
     return policies.map(({ compiled }) => this.#status(policyKey(compiled)));
+  }
+
+  #replaceHooks(name: string, attach: () => Promise<AttachedPolicy>): Promise<AttachedPolicy> {
+    const ids = this.#find(name).attached?.hooks.map(({ id }) => id) ?? [];
+    return this.#groups === undefined ? attach() : this.#groups.replace(ids, attach);
   }
 
   async remove(name: string): Promise<void> {
@@ -338,7 +347,8 @@ export class PolicySet {
   #status(name: string): PolicyStatus {
     const { session, countHits } = this.#context;
     const policy = this.#find(name);
-    const context = { session, countHits, scopes: this.#scopes };
+    const groups = this.#options.persist === undefined ? this.#groups : PERSISTENT;
+    const context = { session, countHits, scopes: this.#scopes, groups };
     const status = policyStatus(name, policy, context, this.#statuses.get(policy));
     this.#statuses.set(policy, status);
     return status;
@@ -440,9 +450,9 @@ export class PolicySet {
     return attachedPolicy;
   }
 
-  /** Groups, enforcers and pins need the hooks before them. */
+  /** Enforcers and pins need the hooks before them. */
   #loadsAtOnce({ hooks }: CompiledPolicy): number {
-    const isOrdered = this.#groups !== undefined || this.#handover !== undefined || this.#options.persist !== undefined;
+    const isOrdered = this.#handover !== undefined || this.#options.persist !== undefined;
     return isOrdered || hooks.some(({ kind }) => kind === 'enforcer') ? 1 : LOADS_AT_ONCE;
   }
 
@@ -479,13 +489,8 @@ export class PolicySet {
     skipped.push(...leftOut);
     const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
     this.#register({ ...loaded, functionName: attached.functionName, compiled: own }, { key, since });
-    const group = this.#groups?.membership(id);
-    const memory = group?.memory ?? this.#context.session.hookMemory(id);
-    const result = {
-      ...{ id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status },
-      ...(group === undefined ? {} : { group }),
-      ...separateReason(this.#groups?.reason(id)),
-    };
+    const memory = this.#context.session.hookMemory(id);
+    const result = { id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status };
     hooks.push(result);
     return result;
   }
@@ -607,10 +612,6 @@ export class PolicySet {
       'remove policies that are no longer needed, and read the events: hooks of removed policies are kept until their last events are read',
     );
   }
-}
-
-function separateReason(separate: string | undefined): { separate?: string } {
-  return separate === undefined ? {} : { separate };
 }
 
 /** Suggests the policy with the nearest name, or lists the loaded policies. */

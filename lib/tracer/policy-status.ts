@@ -6,7 +6,7 @@ import type { NativeSession } from '../native/binding.js';
 import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import type { HookTally } from '../events/hook.js';
 import type { AttachResult } from '../attach/request.js';
-import type { GroupMembership } from '../attach/hook-groups.js';
+import type { HookGroups } from '../attach/hook-groups.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 import type { LoadedMode } from './modes.js';
@@ -49,11 +49,7 @@ export interface AttachedHook extends AttachResult {
   readonly tally: HookTally;
   /** The kernel's counters of this id when the hook was attached. They can be above zero, because ids are reused. */
   readonly countedBefore: HookCounters;
-  /** Undefined if the hook has a program of its own. */
-  readonly group?: GroupMembership;
-  /** Why it has a program of its own, if policies share programs. */
-  readonly separate?: string;
-  /** Bytes of kernel memory. They do not change: the maps of a hook are filled before it is attached. */
+  /** Bytes of kernel memory of its own program. They do not change: its maps are filled before it is attached. */
   readonly memory: number;
 }
 
@@ -71,6 +67,8 @@ export interface StatusContext {
   readonly session: Counters;
   readonly scopes: Pick<Scopes, 'status'>;
   readonly countHits: boolean;
+  /** Undefined if each hook has a program of its own. A hook can move into a group while it is attached. */
+  readonly groups: Pick<HookGroups, 'membership' | 'reason'> | undefined;
 }
 
 /**
@@ -84,10 +82,8 @@ export function policyStatus(
   earlier?: PolicyStatus,
 ): PolicyStatus {
   const { compiled, file, warnings, mode, attached, isElsewhere } = policy;
-  const { session, scopes, countHits } = context;
-  const hooks = listChanges(attached?.hooks ?? [], earlier?.hooks, (hook, before) =>
-    hookStatus(hook, session, countHits, before),
-  );
+  const { scopes } = context;
+  const hooks = listChanges(attached?.hooks ?? [], earlier?.hooks, (hook, before) => hookStatus(hook, context, before));
   const scope = compiled.scopes.length === 0 ? undefined : scopes.status(compiled.scopes, attached?.scopeBits ?? []);
   const state = attached !== undefined ? 'enabled' : isElsewhere ? 'other_node' : 'disabled';
   const uprobes = attached === undefined || attached.uprobes.hooks.length === 0 ? undefined : attached.uprobes.status();
@@ -114,7 +110,7 @@ export function policyStatus(
     ...(uprobes === undefined ? {} : { containerUprobes: uprobes }),
     skipped: attached?.skipped ?? [],
     warnings,
-    ...sumCounts(hooks, countHits),
+    ...sumCounts(hooks, context.countHits),
     requests,
   };
 }
@@ -145,11 +141,10 @@ function isSame(a: object | undefined, b: object | undefined): boolean {
 
 function hookStatus(
   hook: AttachedHook,
-  session: Counters,
-  countHits: boolean,
+  { session, countHits, groups }: StatusContext,
   earlier: HookStatus | undefined,
 ): HookStatus {
-  const { id, call, functionName, functions, attach, compiled, tally, countedBefore, memory } = hook;
+  const { id, call, functionName, functions, attach, compiled, tally, countedBefore } = hook;
   const now = session.hookCounts(id);
   // a hook without actions does not count matches: each match is either posted or lost
   const matched =
@@ -158,7 +153,8 @@ function hookStatus(
   const suppressed = now.suppressed - countedBefore.suppressed;
   const enforced = now.enforced - countedBefore.enforced;
   const lost = tally.unrecorded + tally.missed;
-  const { group, separate } = hook;
+  const [group, separate] = [groups?.membership(id), groups?.reason(id)];
+  const memory = group?.memory ?? hook.memory;
   const hits =
     group === undefined ? now.hits - countedBefore.hits : session.hookCounts(group.group).hits - group.hitsBefore;
   if (
@@ -169,6 +165,8 @@ function hookStatus(
     earlier.enforced === enforced &&
     earlier.lost === lost &&
     (!countHits || earlier.hits === hits) &&
+    earlier.memory === memory &&
+    earlier.grouped === (group === undefined ? undefined : true) &&
     isSameHook(earlier, hook)
   ) {
     return earlier;
@@ -183,13 +181,7 @@ function hookStatus(
 
 /** A policy loses and gets hooks while it is loaded, for the files of containers. */
 function isSameHook(a: HookStatus, b: AttachedHook): boolean {
-  return (
-    a.call === b.call &&
-    a.functionName === b.functionName &&
-    a.functions === b.functions &&
-    a.attach === b.attach &&
-    a.memory === b.memory
-  );
+  return a.call === b.call && a.functionName === b.functionName && a.functions === b.functions && a.attach === b.attach;
 }
 
 function sumCounts(hooks: readonly HookStatus[], countHits: boolean): HookCounts {

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'be6c1b04248c86cc';
+export const LAYOUT_HASH = 'eaceb9b02efe75a0';
 
 /** enum event_type */
 export const EventType = {
@@ -1007,7 +1007,11 @@ export const HookConfig = {
   countedSlots: 23296,
   activeCalls: 23300,
   directKeys: 23304,
-  keysPad: 23308,
+  canMove: 23308,
+  frontSlot: 23309,
+  keysPad: 23310,
+  keysPadStride: 1,
+  keysPadLength: 2,
   countSeed: 23312,
   countSeedStride: 8,
   countSeedLength: 2,
@@ -1104,13 +1108,28 @@ export const GroupSetIndex = {
 
 /** struct group_header */
 export const GroupHeader = {
-  sizeof: 16,
+  sizeof: 88,
   generation: 0,
   longestPrefix: 8,
   longestPostfix: 9,
   looksUp: 10,
   numberSlot: 11,
   hasAlways: 12,
+  needs: 13,
+  numbers: 16,
+  sets: 24,
+  setsStride: 8,
+  setsLength: 4,
+  scopes: 56,
+  scopesStride: 8,
+  scopesLength: 4,
+} as const;
+
+/** enum group_need */
+export const GroupNeed = {
+  GROUP_NEEDS_NUMBER: 1,
+  GROUP_NEEDS_SET: 2,
+  GROUP_NEEDS_SCOPE: 4,
 } as const;
 
 /** struct group_set */
@@ -1128,6 +1147,14 @@ export const GroupFlag = {
   GROUP_NO_POST: 2,
   GROUP_NEEDS_EXECUTABLE: 4,
   GROUP_COUNTS: 8,
+  GROUP_LEAVES_MARK: 16,
+} as const;
+
+/** enum group_move */
+export const GroupMove = {
+  MOVE_NONE: 0,
+  MOVE_DONE: 1,
+  MOVE_FIRST: 2,
 } as const;
 
 /** struct group_rule */
@@ -1227,6 +1254,7 @@ export const HookCounters = {
   matched: 64,
   suppressed: 72,
   enforced: 80,
+  move: 88,
 } as const;
 
 /** struct process_sets */

@@ -268,6 +268,7 @@ void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
   for (auto& [id, hook] : removed) unpin_hook(id, hook);
   for (auto& [id, hook] : removed) detach_probes(hook);
   destroy_hook_links(removed);
+  keep_missed_runs(removed);
   count_unreturned_calls(removed);
 }
 
@@ -312,6 +313,14 @@ void BpfBackend::set_enforcement(uint32_t id, bool enforces) {
   if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
   if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
   std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
+}
+
+void BpfBackend::set_move(uint32_t id, uint64_t move) {
+  const std::scoped_lock lock(mutex_);
+  auto* all = counters_.as<hook_counters>();
+  if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
+  if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
+  std::atomic_ref<uint64_t>(all[id].move).store(move, std::memory_order_seq_cst);
 }
 
 void BpfBackend::put_entries(const std::string& map, std::span<const uint8_t> entries) {

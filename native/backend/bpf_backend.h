@@ -120,13 +120,15 @@ class BpfBackend {
   void sweep_pending(uint32_t id) noexcept;
   // Any thread.
   void set_enforcement(uint32_t id, bool enforces);
+  // Any thread. `move`: enum group_move.
+  void set_move(uint32_t id, uint64_t move);
 
   // Entries of a map of the base sensor.
   void put_entries(const std::string& map, std::span<const uint8_t> entries);
   void delete_entries(const std::string& name, std::span<const uint8_t> keys);
 
   // Entries of a map of a hook that is changeable.
-  void put_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> entries);
+  void put_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> entries);
   void delete_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> keys);
   // Returns when all programs have ended that were running at the call.
   void wait_for_programs();
@@ -232,9 +234,11 @@ class BpfBackend {
   void detach_links(bool keep) noexcept;
   // Call it when the hooks are detached. A second call does nothing.
   void count_unreturned_calls(std::map<uint32_t, Hook>& hooks) noexcept;
+  // Keeps the missed runs of hooks that go on in a group for take_missed_runs().
+  void keep_missed_runs(const std::map<uint32_t, Hook>& hooks) noexcept;
 
-  // Finds a map of a hook whose object is open.
-  bpf_map* hook_map(uint32_t id, const std::string& name);
+  // Finds a table of a group.
+  const ReadableMap& group_map(uint32_t id, const std::string& name);
 
   std::string sensor_name_;
   bool exclusive_ = false;
@@ -256,6 +260,7 @@ class BpfBackend {
   std::map<uint32_t, Hook> hooks_;
   CallTables call_tables_;
   uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
+  std::vector<MissedRuns> moved_missed_;
   std::vector<int> detached_events_;
   Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()
 };

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "backend/bpf_backend.h"
 #include "base/abi_types.h"
@@ -78,9 +79,20 @@ uint64_t BpfBackend::hook_memory(uint32_t id) const {
   return found == hooks_.end() ? 0 : found->second.memory;
 }
 
+void BpfBackend::keep_missed_runs(const std::map<uint32_t, Hook>& hooks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  const auto* all = counters_.as<hook_counters>();
+  for (const auto& [id, hook] : hooks) {
+    if (all == nullptr || all[id].move == 0) continue;
+    uint64_t missed = 0;
+    for (const Fd& program : hook.programs) missed += read_recursion_misses(program.value);
+    if (missed > hook.missed) append(moved_missed_, MissedRuns{id, missed - hook.missed});
+  }
+}
+
 std::vector<MissedRuns> BpfBackend::take_missed_runs(uint32_t limit) {
   const std::scoped_lock lock(mutex_);
-  std::vector<MissedRuns> result;
+  std::vector<MissedRuns> result = std::exchange(moved_missed_, {});
   for (uint32_t event = 0; sensor_ && event < sensor_missed_.size(); event++) {
     const uint64_t missed = read_recursion_misses(bpf_program__fd(event_program(SENSOR_EVENTS[event])));
     if (missed <= sensor_missed_[event]) continue;

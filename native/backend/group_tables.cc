@@ -5,7 +5,6 @@
 
 #include "backend/bpf_backend.h"
 #include "base/error.h"
-#include "loading/object_steps.h"
 
 namespace polytrace {
 
@@ -21,23 +20,30 @@ int create_map(bpf_map_type type, int inner) {
 
 }  // namespace
 
-bpf_map* BpfBackend::hook_map(uint32_t id, const std::string& name) {
+const ReadableMap& BpfBackend::group_map(uint32_t id, const std::string& name) {
   require_open();
   const auto found = hooks_.find(id);
-  if (found == hooks_.end() || !found->second.object)
-    throw Failure{"NO_SUCH_HOOK", "no changeable hook has this number"};
-  return find_map(found->second.object.get(), name.c_str());
+  if (found == hooks_.end()) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
+  const auto map = found->second.group_maps.find(name);
+  if (map == found->second.group_maps.end()) throw Failure{"NO_SUCH_MAP", "the hook has no map " + name};
+  return map->second;
 }
 
-void BpfBackend::put_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> entries) {
-  polytrace::put_entries(hook_map(id, map), entries);
+void BpfBackend::put_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> entries) {
+  const ReadableMap& map = group_map(id, name);
+  const size_t size = map.key_size + map.value_size;
+  if (entries.size() % size != 0) throw Failure{"MAP_ENTRY_SIZE", "entries of another size"};
+  for (size_t at = 0; at + size <= entries.size(); at += size) {
+    const uint8_t* const key = entries.data() + at;
+    const int err = bpf_map_update_elem(map.fd.value, key, key + map.key_size, BPF_ANY);
+    if (err != 0) throw Failure{"MAP_UPDATE", "cannot fill the map " + name, err};
+  }
 }
 
 void BpfBackend::delete_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> keys) {
-  bpf_map* map = hook_map(id, name);
-  const size_t size = bpf_map__key_size(map);
-  for (size_t at = 0; at + size <= keys.size(); at += size) {
-    const int err = bpf_map_delete_elem(bpf_map__fd(map), keys.data() + at);
+  const ReadableMap& map = group_map(id, name);
+  for (size_t at = 0; at + map.key_size <= keys.size(); at += map.key_size) {
+    const int err = bpf_map_delete_elem(map.fd.value, keys.data() + at);
     if (err != 0 && err != -ENOENT) throw Failure{"MAP_UPDATE", "cannot delete from the map " + name, err};
   }
 }

@@ -121,6 +121,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::save_processes>>("saveProcesses"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
+                         InstanceMethod<&Session::call<&Session::set_move>>("setMove"),
                          InstanceMethod<&Session::call<&Session::load_marks>>("loadMarks"),
                          InstanceMethod<&Session::call<&Session::name_mark>>("nameMark"),
                          InstanceMethod<&Session::call<&Session::read_sums>>("readSums"),
@@ -330,6 +331,12 @@ Napi::Value Session::sweep_pending(const Napi::CallbackInfo& info) {
 // (hook, enforces)
 Napi::Value Session::set_enforcement(const Napi::CallbackInfo& info) {
   backend_.set_enforcement(number_argument(info, 0), info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
+// (hook, move)
+Napi::Value Session::set_move(const Napi::CallbackInfo& info) {
+  backend_.set_move(number_argument(info, 0), number_argument(info, 1));
   return info.Env().Undefined();
 }
 

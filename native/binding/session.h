@@ -60,6 +60,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value remove_hooks(const Napi::CallbackInfo& info);
   Napi::Value sweep_pending(const Napi::CallbackInfo& info);
   Napi::Value set_enforcement(const Napi::CallbackInfo& info);
+  Napi::Value set_move(const Napi::CallbackInfo& info);
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
   Napi::Value put_hook_entries(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "process_bits",   "process_bits_more",
                                        "process_states", "process_states_more",
                                        "cgroup_scopes",  "cgroup_scopes_more",
-                                       "socket_owners",  ".data.shared"};
+                                       "socket_owners",  "moved_calls",
+                                       ".data.shared"};
 
 // Maps of the programs that follow marked processes. Only hooks with marks have them.
 constexpr const char* MARK_MAPS[] = {"owned_marks", "mark_details", "mark_names", "no_marks", ".data.marks"};
@@ -39,9 +41,11 @@ struct Hook {
   ObjectPtr object;  // until release_object(); destroyed last
   std::vector<LinkPtr> links;
   ProbeLinks probes;
-  std::vector<Fd> programs;           // set by release_object()
-  Fd notifications{-1};               // the map that other hooks share; -1 if this hook does not own it
-  CountMaps counts;                   // set by release_object()
+  std::vector<Fd> programs;  // set by release_object()
+  Fd notifications{-1};      // the map that other hooks share; -1 if this hook does not own it
+  CountMaps counts;          // set by release_object()
+  // By name; the tables that change while the hook is attached. Set by release_object().
+  std::map<std::string, ReadableMap> group_maps;
   bool may_miss_returns = false;      // it has a table of active calls, and the kernel can lose their returns
   uint64_t memory = 0;                // bytes of the programs, and of the maps that only this hook uses
   std::vector<int> counted;           // descriptors of the links whose missed runs count

@@ -34,7 +34,7 @@ struct HookSpec {
   bool entry = false;
   bool at_return = false;
   bool overrides = false;
-  bool changeable = false;  // entries of its maps change later, so its object stays open
+  bool changeable = false;  // entries of its maps of groups change later
   bool optimize = false;    // rewrite the programs for `config` before they are loaded
   Target target;
   std::vector<uint8_t> config;

@@ -17,6 +17,7 @@ namespace polytrace {
 namespace {
 
 constexpr std::string_view NOTIFICATIONS = "notifications";
+constexpr std::string_view GROUP_MAPS = "group_";
 
 Fd duplicate(int fd) {
   Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -79,6 +80,9 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
     if (ReadableMap* const kept = kept_map(hook, map); kept != nullptr) {
       *kept = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map)};
     }
+    if (spec.changeable && bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)).starts_with(GROUP_MAPS)) {
+      hook.group_maps[bpf_map__name(map)] = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), 0};
+    }
     if (bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)) == "pending") hook.may_miss_returns = can_miss;
   }
 }
@@ -89,7 +93,7 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
 void release_object(Hook& hook, const HookSpec& spec) {
   keep_programs(hook);
   keep_maps(hook, spec);
-  if (spec.target.mechanism != "usdt" && !spec.changeable) hook.object.reset();
+  if (spec.target.mechanism != "usdt") hook.object.reset();
 }
 
 }  // namespace polytrace

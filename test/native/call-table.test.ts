@@ -82,6 +82,12 @@ describe('system calls of several hooks', function () {
     };
     assert.deepEqual(await trace(), [`one ${GETSID}`, `two ${GETPGID}`, `two ${GETSID}`]);
     assert.deepEqual(attached().sort(), isShared ? ['find_call', 'hook_entry'] : ['hook_entry', 'hook_entry']);
+    // one has its call alone, two is the first that runs for all calls, and a group begins with the next one
+    await tracer.addPolicy(policy('more', GETSID));
+    const grouped = tracer.policies().map(({ hooks: [hook] }) => hook?.grouped);
+    assert.deepEqual(grouped, [undefined, isShared ? undefined : true, true]);
+    assert.deepEqual(await trace(), [`more ${GETSID}`, `one ${GETSID}`, `two ${GETPGID}`, `two ${GETSID}`]);
+    await tracer.removePolicy('more');
     await tracer.removePolicy('one');
     assert.deepEqual(await trace(), [`two ${GETPGID}`, `two ${GETSID}`]);
     await tracer.removePolicy('two');

@@ -1,6 +1,7 @@
 /** Policies that share one program on a raw tracepoint: random ones report the same as separate programs. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
@@ -91,8 +92,8 @@ describe('policies that share one program on a raw tracepoint', function () {
     const policies = Array.from({ length: 100 }, (_, i) =>
       policy(`random-${i}`, EXEC, Array.from({ length: pick([1, 2, 3]) }, randomSelector)),
     );
-    const separate = await openTracer({ policies, countHits: true });
-    const grouped = await openTracer({ policies, countHits: true, groupPolicies: true });
+    const separate = await openTracer({ policies, countHits: true, groupPolicies: false });
+    const grouped = await openTracer({ policies, countHits: true });
     const streams = [separate, grouped].map(collect);
     for (const hook of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook.grouped, true, hook.separate);
     for (let round = 0; round < 3; round++) for (const path of paths) spawnSync(path);
@@ -121,20 +122,59 @@ describe('policies that share one program on a raw tracepoint', function () {
       policy('many', hook, [onNumber('Equal', ...Array.from({ length: 40 }, (_, i) => String(i + 1)))]),
       policy('second', hook, [onNumber('Equal', '5'), onNumber('GT', '0')]),
     ];
-    const separate = await openTracer({ policies });
-    const grouped = await openTracer({ policies, groupPolicies: true });
+    const separate = await openTracer({ policies, groupPolicies: false });
+    const grouped = await openTracer({ policies });
     const streams = [separate, grouped].map(collect);
-    for (const hook_ of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook_.grouped, true, hook_.separate);
-    for (const path of paths) spawnSync(path);
+    const hooks = grouped.policies().flatMap((each) => each.hooks);
+    assert.match(hooks[0]?.separate ?? '', /first one at its tracepoint/);
+    for (const { grouped: isGrouped, separate: reason } of hooks.slice(1)) assert.equal(isGrouped, true, reason);
+    // processes of others end, too
+    const own = new Set(paths.map((path) => spawnSync(path).pid));
     await separate.close();
     await grouped.close();
     const [expected, actual] = (await Promise.all(streams)).map((events) =>
-      events.filter(isTracepoint).map(({ policyName, selector, process, args }) =>
-        [policyName, selector, process.pid, JSON.stringify(args, (_, value: unknown) => String(value))].join(' '),
-      ),
+      events
+        .filter(isTracepoint)
+        .filter(({ process }) => own.has(process.pid))
+        .map(({ policyName, selector, process, args }) =>
+          [policyName, selector, process.pid, JSON.stringify(args, (_, value: unknown) => String(value))].join(' '),
+        ),
     );
-    assert.ok((expected?.length ?? 0) > paths.length);
+    assert.ok((expected?.length ?? 0) >= paths.length);
     assert.deepEqual(actual?.toSorted(), expected?.toSorted());
+  });
+
+  it('policies join a group while calls run, and those before them report each once', async () => {
+    const [hot = '', other = ''] = paths;
+    const runs = 2000;
+    const own = ['first', 'second'];
+    const tracer = await openTracer({ policies: own.map((name) => policy(name, EXEC, [onPath('Equal', hot)])) });
+    const stream = collect(tracer);
+    const isGrouped = (): unknown => tracer.policies().map(({ hooks: [hook] }) => hook?.grouped);
+    const loop = `i=0; while [ $i -lt ${runs} ]; do ${hot}; i=$((i + 1)); done`;
+    const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
+    const ended = once(shell, 'exit');
+    await tracer.addPolicy(policy('third', EXEC, [onPath('Equal', other), onPath('Prefix', `${other}-not`)]));
+    assert.deepEqual(isGrouped(), [undefined, true, true]);
+    await ended;
+    await tracer.close();
+    const events = (await stream).filter(isTracepoint).map(({ policyName }) => policyName);
+    for (const name of own) assert.equal(events.filter((each) => each === name).length, runs);
+    assert.equal(events.length, 2 * runs);
+  });
+
+  it('a policy that is replaced needs no group', async () => {
+    const [path = ''] = paths;
+    const tracer = await openTracer({ policies: [policy('one', EXEC, [onPath('Equal', '/old')])] });
+    await tracer.replacePolicy(policy('one', EXEC, [onPath('Equal', path)]));
+    assert.deepEqual(
+      tracer.policies().map(({ hooks: [hook] }) => hook?.grouped),
+      [undefined],
+    );
+    const stream = collect(tracer);
+    spawnSync(path);
+    await tracer.close();
+    assert.equal((await stream).filter(isTracepoint).length, 1);
   });
 
   it('hooks that do not fit have a program of their own, and say why', async () => {

@@ -63,7 +63,10 @@ export const SETTINGS = {
   allowMissedCalls: booleanSetting('allow enforcement that can miss calls on this kernel (preemption)'),
   optimize: booleanSetting('rewrite BPF programs for their policy before they are loaded', true),
   cachePaths: booleanSetting('remember paths that no selector of a hook can match', true),
-  groupPolicies: booleanSetting('let hooks of several policies on the same function share one program'),
+  groupPolicies: booleanSetting(
+    'let hooks of several policies on the same function share one program; not with --persist',
+    true,
+  ),
   allowRequests: booleanSetting('allow policies to make network requests (GetUrl, DnsLookup)'),
   persist: stringSetting(
     '<folder>',

@@ -357,7 +357,7 @@ function tracerOptions(
     allowRequests,
     optimize,
     cachePaths,
-    groupPolicies,
+    groupPolicies: groupPolicies && persist === undefined,
     bufferSize: 2 ** Math.ceil(Math.log2(rbSizeTotal)),
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),

@@ -36,6 +36,8 @@ export interface EncodeContext {
   readonly cpus: number;
   /** Random numbers for the hashes of labels: 64 bits each. */
   readonly countSeed: readonly [bigint, bigint];
+  /** The hook may move into a group. */
+  readonly canMove?: boolean;
   /** How the program protects its scratch memory: enum scratch_guard in bpf/abi.h. */
   readonly guard: number;
   /** The kernel's locks of names and mounts; undefined if the hook has no negative cache. */

@@ -272,5 +272,7 @@ export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): 
   if (new DataView(config.buffer).getUint8(HookConfig.objectsCount) > 0) {
     config[HookConfig.objects + ObjectConfig.filtered] = 1;
   }
+  const number = hookValues(hook).findIndex(({ type }) => READS[type].class === 'number');
+  config[HookConfig.frontSlot] = number < 0 ? AbiLimit.HOOK_VALUES_MAX : number;
   return { ...encoded, config };
 }

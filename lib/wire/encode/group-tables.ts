@@ -13,6 +13,7 @@ import {
   TrieKey,
   GroupFlag,
 } from '../layout.gen.js';
+import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
 import { concatBytes, writeTrieKey } from './tables.js';
 
@@ -61,6 +62,8 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
+  /** The hook's own program still reports calls, too. */
+  moves: boolean;
   removal?: Removal;
 }
 
@@ -78,6 +81,7 @@ export class GroupTables {
   readonly #freeSets: number[] = [];
   readonly #rules: Runs;
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
+  readonly #front: GroupFront;
   readonly #longest = { prefix: 0, postfix: 0, number: 0 };
   /** The slot whose number is looked up. */
   #numberSlot: number | undefined;
@@ -85,9 +89,10 @@ export class GroupTables {
 
   /**
    * `newestFirst`: the events of a call come from the newest hook first, as the kernel runs the programs of a trampoline. As soon
-   * as the numbers of removed rules are used again, there is no such order.
+   * as the numbers of removed rules are used again, there is no such order. `frontSlot`: see GroupFront.
    */
-  constructor(newestFirst: boolean) {
+  constructor(newestFirst: boolean, frontSlot: number) {
+    this.#front = new GroupFront(frontSlot);
     this.#rules = new Runs(GroupLimit.GROUP_RULES_MAX, newestFirst);
     for (let i = GroupLimit.GROUP_SETS_MAX - 1; i >= GroupSetIndex.GROUP_FIRST_SET; i--) this.#freeSets.push(i);
     for (const index of SPECIAL) this.#special.set(index, newSet(index, ''));
@@ -97,8 +102,8 @@ export class GroupTables {
     return this.#members.size;
   }
 
-  /** Adds the rules of a hook. Undefined if there is no room. */
-  add(hook: number, rules: readonly GroupRuleSource[]): Addition | undefined {
+  /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
+  add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? [...(rules[0]?.numbers.keys() ?? [])][0];
     const keys = rules.map((rule) => ruleKeys(rule, slot));
@@ -116,8 +121,9 @@ export class GroupTables {
       this.#rules.release(firstRule, rules.length);
       return undefined;
     }
-    const member = { firstRule, firstTest, tests, rules };
+    const member = { firstRule, firstTest, tests, rules, moves };
     this.#members.set(hook, member);
+    this.#front.count(rules, 1);
     if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
     const changed = new Set<RuleSet>();
     const created: { readonly table: Table; readonly set: RuleSet }[] = [];
@@ -180,6 +186,14 @@ export class GroupTables {
     }
   }
 
+  /** Must be called when the hook's own program reports nothing more. */
+  endMove(hook: number): TableChange[] {
+    const member = this.#members.get(hook);
+    if (member === undefined || !member.moves) return [];
+    member.moves = false;
+    return [{ map: 'group_rules', bytes: encodeRules(hook, member, true) }];
+  }
+
   /** Begins to remove a hook. A further call gives the same again. */
   beginRemoval(hook: number): Removal | undefined {
     const member = this.#members.get(hook);
@@ -213,6 +227,7 @@ export class GroupTables {
       }
     }
     this.#members.delete(hook);
+    this.#front.count(member.rules, -1);
     this.#rules.release(member.firstRule, member.rules.length);
     this.#tests.release(member.firstTest, member.tests);
     return [{ map: 'group_sets', bytes: encodeSets(changed) }, this.#encodeHeader()];
@@ -240,6 +255,7 @@ export class GroupTables {
     entry.setUint8(U32 + GroupHeader.numberSlot, this.#numberSlot ?? 0);
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
+    this.#front.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
 }
@@ -365,6 +381,7 @@ function encodeNumberKey(key: string): Uint8Array {
  */
 function encodeRules(hook: number, member: Member, enabled: boolean, backwards = false): Uint8Array {
   const { firstRule, rules } = member;
+  const moveFlag = member.moves ? GroupFlag.GROUP_LEAVES_MARK : 0;
   let firstTest = member.firstTest;
   const entries = rules.map(({ selector, flags, tests }, i) => {
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
@@ -373,7 +390,7 @@ function encodeRules(hook: number, member: Member, enabled: boolean, backwards =
     entry.setUint16(U32 + GroupRule.firstTest, firstTest, true);
     entry.setUint16(U32 + GroupRule.testsCount, tests.length, true);
     entry.setUint8(U32 + GroupRule.selector, selector);
-    entry.setUint8(U32 + GroupRule.flags, flags);
+    entry.setUint8(U32 + GroupRule.flags, flags | moveFlag);
     entry.setUint8(U32 + GroupRule.enabled, Number(enabled));
     firstTest += tests.length;
     return new Uint8Array(entry.buffer);

@@ -114,6 +114,7 @@ function encodeConfig(
   setU8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
   setU8(HookConfig.guard, context.guard);
+  setU8(HookConfig.canMove, Number(context.canMove === true));
   setU8(HookConfig.countsHits, Number(context.countHits));
   setU8(HookConfig.cacheHoldTicks, context.locks?.holdTicks ?? 0);
   view.setUint32(

@@ -191,13 +191,13 @@ describe('polytrace getevents', () => {
     assert.equal(await command.run('getevents', '--no-optimize', '--server', 'unix:///none'), 2);
   });
 
-  it('--group-policies makes a tracer whose policies share programs', async () => {
-    const status = command.run('getevents', '--group-policies');
+  it('--no-group-policies makes a tracer whose policies share no programs', async () => {
+    const status = command.run('getevents', '--no-group-policies');
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
-    assert.deepEqual(command.openOptions, { coalesceMs: 50, containers: true, policies: [], groupPolicies: true });
-    assert.equal(await command.run('getevents', '--group-policies', '--server', 'unix:///none'), 2);
+    assert.deepEqual(command.openOptions, { coalesceMs: 50, containers: true, policies: [], groupPolicies: false });
+    assert.equal(await command.run('getevents', '--no-group-policies', '--server', 'unix:///none'), 2);
   });
 
   it('--persist and --keep: policies stay active after a crash, and after any exit', async () => {

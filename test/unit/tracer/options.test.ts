@@ -22,9 +22,10 @@ describe('switches of a tracer', () => {
 });
 
 describe('groupPolicies', () => {
-  it('is off by default, and not possible with persist', () => {
-    assert.equal(resolveOptions({}).groupPolicies, false);
-    assert.equal(resolveOptions({ groupPolicies: true }).groupPolicies, true);
+  it('is on by default, and not possible with persist', () => {
+    assert.equal(resolveOptions({}).groupPolicies, true);
+    assert.equal(resolveOptions({ groupPolicies: false }).groupPolicies, false);
+    assert.equal(resolveOptions({ persist: '/sys/fs/bpf/x' }).groupPolicies, false);
     assert.throws(() => resolveOptions({ groupPolicies: 1 as never }), { code: 'BAD_OPTION' });
     assert.throws(() => resolveOptions({ groupPolicies: true, persist: '/sys/fs/bpf/x' }), { code: 'BAD_OPTION' });
   });

@@ -4,9 +4,9 @@ import { policyStatus, type LoadedPolicy } from '../../../lib/tracer/policy-stat
 
 const COUNTERS = { hits: 0, matched: 7, suppressed: 2, enforced: 1 };
 
-function createHook(memory: number): object {
+function createHook(memory: number, id: number): object {
   return {
-    id: 3,
+    id,
     call: 'sys_read',
     functionName: '__x64_sys_read',
     functions: [],
@@ -25,7 +25,7 @@ function createPolicy(more: object = {}): LoadedPolicy {
     warnings: [],
     mode: 'monitor',
     attached: {
-      hooks: [createHook(100), createHook(20)],
+      hooks: [createHook(100, 3), createHook(20, 4)],
       skipped: [],
       requests: { counts: undefined },
       uprobes: { hooks: [] },
@@ -41,7 +41,12 @@ describe('the status of a policy', () => {
       hookCounts: () => (asked.push('counts'), COUNTERS),
       hookMemory: () => (asked.push('memory'), 0),
     };
-    const status = policyStatus('p', createPolicy(), { session, scopes: {} as never, countHits: false });
+    const status = policyStatus('p', createPolicy(), {
+      session,
+      scopes: {} as never,
+      countHits: false,
+      groups: undefined,
+    });
     assert.equal(status.memory, 120);
     assert.deepEqual([status.matched, status.posted, status.suppressed, status.lost], [8, 10, 4, 4]);
     assert.deepEqual(asked, ['counts', 'counts']);
@@ -49,11 +54,13 @@ describe('the status of a policy', () => {
 
   it('a grouped hook has the hits of its group, and a separate one says why', () => {
     const policy = createPolicy();
-    const [grouped, separate] = (policy.attached as unknown as { hooks: object[] }).hooks as [object, object];
-    Object.assign(grouped, { group: { group: 9, hitsBefore: 4, memory: 1 } });
-    Object.assign(separate, { separate: 'because' });
+    const [first] = policy.attached?.hooks.map(({ id }) => id) ?? [];
+    const groups = {
+      membership: (id: number) => (id === first ? { group: 9, hitsBefore: 4, memory: 1 } : undefined),
+      reason: (id: number) => (id === first ? undefined : 'because'),
+    };
     const session = { hookCounts: (id: number) => ({ ...COUNTERS, hits: id === 9 ? 10 : 0 }) };
-    const { hooks } = policyStatus('p', policy, { session, scopes: {} as never, countHits: true });
+    const { hooks } = policyStatus('p', policy, { session, scopes: {} as never, countHits: true, groups });
     assert.deepEqual(
       hooks.map((hook) => [hook.hits, hook.grouped, hook.separate]),
       [
@@ -66,12 +73,19 @@ describe('the status of a policy', () => {
   it('is the same object as long as nothing has changed, and a new one after each change', () => {
     const counters = { ...COUNTERS };
     const scope = { state: 'active', containers: 1 };
+    let memberships: number[] = [];
+    const groups = {
+      membership: (id: number) => (memberships.includes(id) ? { group: 9, hitsBefore: 0, memory: 1 } : undefined),
+      reason: () => undefined,
+    };
     const context = {
       session: { hookCounts: () => counters },
       scopes: { status: () => ({ ...scope }) } as never,
       countHits: true,
+      groups,
     };
     const policy = createPolicy({ compiled: { scopes: [{}], hooks: [] } });
+    const changed = policy.attached?.hooks[0]?.id;
     const { attached } = policy as unknown as {
       attached: { hooks: { tally: Record<string, number> }[]; requests: object; uprobes: object };
     };
@@ -88,6 +102,7 @@ describe('the status of a policy', () => {
       requests: () => (attached.requests = { counts: { started: 1 } }),
       scope: () => scope.containers++,
       uprobes: () => (attached.uprobes = { hooks: [{}], status: () => ({ containers: 2 }) }),
+      'moved into a group': () => (memberships = [changed ?? -1]),
       mode: () => Object.assign(policy, { mode: 'enforce' }),
       hook: () => Object.assign(attached.hooks[0]!, { functionName: 'other' }),
       'number of hooks': () => attached.hooks.pop(),
@@ -105,7 +120,12 @@ describe('the status of a policy', () => {
 
   it('keeps the status of hooks that have not changed', () => {
     const policy = createPolicy();
-    const context = { session: { hookCounts: () => COUNTERS }, scopes: {} as never, countHits: false };
+    const context = {
+      session: { hookCounts: () => COUNTERS },
+      scopes: {} as never,
+      countHits: false,
+      groups: undefined,
+    };
     const before = policyStatus('p', policy, context);
     (policy.attached?.hooks[1] as { tally: { posted: number } }).tally.posted++;
     const after = policyStatus('p', policy, context, before);

@@ -132,7 +132,7 @@ describe('tables of a group', () => {
       return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
     };
     const randomText = (): string => Array.from({ length: pick([1, 2, 3, 4]) }, () => pick(['a', 'b', '/'])).join('');
-    const [maps, tables] = [new Maps(), new GroupTables(true)];
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
     const hooks = new Map<number, (readonly Way[])[]>();
     for (let round = 0; round < 300; round++) {
       const gone = pick([...hooks.keys()]);
@@ -172,7 +172,7 @@ describe('tables of a group', () => {
       [true, ['2.0', '2.1', '1.0', '1.1']],
       [false, ['1.0', '1.1', '2.0', '2.1']],
     ] as const) {
-      const [maps, tables] = [new Maps(), new GroupTables(newestFirst)];
+      const [maps, tables] = [new Maps(), new GroupTables(newestFirst, 1)];
       for (const hook of [1, 2])
         add(
           maps,
@@ -185,7 +185,7 @@ describe('tables of a group', () => {
   });
 
   it('a string that is unknown or cut leads to the rules that it may satisfy, but not to those that only suppress', () => {
-    const [maps, tables] = [new Maps(), new GroupTables(false)];
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
     add(maps, tables, 1, [
       makeRule(0, [['Equal', 'a']]),
       makeRule(1, [['Prefix', 'a']]),
@@ -198,7 +198,7 @@ describe('tables of a group', () => {
   });
 
   it('one number is looked up; rules about other numbers are always compared', () => {
-    const [maps, tables] = [new Maps(), new GroupTables(false)];
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
     add(maps, tables, 1, [numberRule(0, [[2, [7n, 8n]]])]);
     add(maps, tables, 2, [numberRule(0, [[1, [9n]]]), numberRule(1, [[2, [8n]]])]);
     assert.deepEqual([maps.header.getUint8(GroupHeader.looksUp), maps.header.getUint8(GroupHeader.numberSlot)], [1, 2]);
@@ -211,7 +211,7 @@ describe('tables of a group', () => {
   });
 
   it('each new hook has a generation of its own, and the longest keys are written before it', () => {
-    const tables = new GroupTables(false);
+    const tables = new GroupTables(false, 1);
     const generations = ['a', 'bbb', 'cc'].map((value) => {
       const found = tables.add(value.length, [makeRule(0, [['Prefix', value]])])?.found ?? [];
       const headers = found
@@ -226,7 +226,7 @@ describe('tables of a group', () => {
   });
 
   it('without room, nothing is added; removed numbers are used again', () => {
-    const [maps, tables] = [new Maps(), new GroupTables(true)];
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
     const rules = (count: number): GroupRuleSource[] =>
       Array.from({ length: count }, (_, i) => makeRule(i % 64, [['Equal', 'a']]));
     for (let hook = 0; hook < 16; hook++) add(maps, tables, hook, rules(64));
@@ -236,19 +236,19 @@ describe('tables of a group', () => {
     add(maps, tables, 99, rules(64));
     assert.equal(maps.rules(maps.lookup('group_prefix', 'a\0')).length, GroupLimit.GROUP_RULES_MAX);
     const many = Array.from({ length: GroupLimit.GROUP_SETS_MAX }, (_, i): Way => ['Equal', `value ${i}`]);
-    assert.equal(new GroupTables(true).add(1, [makeRule(0, many)]), undefined);
-    const ascending = new GroupTables(false);
+    assert.equal(new GroupTables(true, 1).add(1, [makeRule(0, many)]), undefined);
+    const ascending = new GroupTables(false, 1);
     for (let hook = 0; hook < 16; hook++) assert.ok(ascending.add(hook, rules(64)));
     ascending.beginRemoval(3);
     ascending.endRemoval(3);
     assert.equal(ascending.add(99, rules(65)), undefined);
     assert.ok(ascending.add(99, rules(64)));
     const tests = { ...makeRule(0, [['Equal', 'a']]), tests: Array(GroupLimit.GROUP_TESTS_MAX + 1).fill({}) };
-    assert.equal(new GroupTables(false).add(1, [tests as GroupRuleSource]), undefined);
+    assert.equal(new GroupTables(false, 1).add(1, [tests as GroupRuleSource]), undefined);
   });
 
   it('counts the memory of what only this hook has', () => {
-    const tables = new GroupTables(false);
+    const tables = new GroupTables(false, 1);
     tables.add(1, [
       makeRule(0, [
         ['Equal', 'shared'],
