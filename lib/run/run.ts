@@ -59,13 +59,14 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const allowed = await prepareEnforcement({ options, lock, places, everywhere: isEverywhere(places), env });
   const child = new Child(command, env, folder, user, options.foreground);
   const cgroup = RunCgroup.create();
-  const isInCgroup = cgroup?.add(child.pid) === true;
+  const joining = cgroup?.add(child.pid);
   let opened: OpenedTracer;
   try {
     opened = await openRunTracer(child.pid, places, options, allowed);
   } catch (error) {
     child.kill(SIGKILL);
     await child.waitForEnd();
+    await joining;
     cgroup?.remove();
     throw explainRefusal(error);
   }
@@ -79,7 +80,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     lock,
     places,
     child,
-    cgroup: isInCgroup ? cgroup : undefined,
+    cgroup: (await joining) === true ? cgroup : undefined,
     skipped,
     allowed,
     ...opened,
