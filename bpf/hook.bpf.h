@@ -215,6 +215,9 @@ static __always_inline u64 collect_objects(void *ctx, struct string_buffer *buff
 				record->size = buffer_size(
 					value, value->size_param ? read_size_param(ctx, slot) : ~0ULL, returned);
 		}
+		/* else the verifier checks this value again for each set of bits that the one before may have left */
+		if (i)
+			candidates += unknown_zero(value_slot(record, slot)->value);
 		if (read < READ_FILE)
 			candidates = collect_string(buffer, record, i, raw, candidates);
 		else if (read < READ_SOCK)

@@ -1,5 +1,6 @@
 /** The cgroup of a run: a folder of its own below that of this process, in the unified hierarchy (cgroup v2). */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 let runs = 0;
@@ -35,10 +36,13 @@ export class RunCgroup {
     }
   }
 
-  /** Returns false if the process cannot be moved, as where threads share a cgroup. */
-  add(pid: number): boolean {
+  /**
+   * Resolves with false if the process cannot be moved, as where threads share a cgroup. The kernel takes some
+   * milliseconds for it.
+   */
+  async add(pid: number): Promise<boolean> {
     try {
-      writeFileSync(join(this.folder, 'cgroup.procs'), String(pid));
+      await writeFile(join(this.folder, 'cgroup.procs'), String(pid));
       return true;
     } catch {
       return false;

@@ -7,7 +7,7 @@ import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../.
 import { KernelError, PolytraceError } from '../errors.js';
 import { hostGaps } from '../tracer/host-gaps.js';
 import { loadBinding } from '../native/binding.js';
-import { openTracer } from '../tracer/tracer.js';
+import { openPolledTracer, readNow } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
@@ -35,7 +35,7 @@ const SIGKILL = 9;
 const END_MS = 2000;
 /** Passes over the processes that are to be killed: each may start another one meanwhile. */
 const KILL_PASSES = 20;
-/** The reader of events rests between batches: nobody waits for a single event. */
+/** Interval of the reads: nobody waits for a single event, and to wake the reader costs the command time. */
 const COALESCE_MS = 50;
 /** Room for about 50,000 events. A tracer's usual buffer counts as 128 MB of memory of this process. */
 const BUFFER_BYTES = 8 * 1024 * 1024;
@@ -59,13 +59,14 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const allowed = await prepareEnforcement({ options, lock, places, everywhere: isEverywhere(places), env });
   const child = new Child(command, env, folder, user, options.foreground);
   const cgroup = RunCgroup.create();
-  const isInCgroup = cgroup?.add(child.pid) === true;
+  const joining = cgroup?.add(child.pid);
   let opened: OpenedTracer;
   try {
     opened = await openRunTracer(child.pid, places, options, allowed);
   } catch (error) {
     child.kill(SIGKILL);
     await child.waitForEnd();
+    await joining;
     cgroup?.remove();
     throw explainRefusal(error);
   }
@@ -79,7 +80,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     lock,
     places,
     child,
-    cgroup: isInCgroup ? cgroup : undefined,
+    cgroup: (await joining) === true ? cgroup : undefined,
     skipped,
     allowed,
     ...opened,
@@ -116,7 +117,7 @@ async function openRunTracer(
   const policies = [runPolicy(policy), ...(seesFunctions ? [functionPolicy(policy)] : [])];
   let tracer: Tracer;
   try {
-    tracer = await openTracer({
+    tracer = await openPolledTracer({
       policies: policies.map((yaml) => ({ yaml, file: 'the policy of run' })),
       environment: ORIGIN_VARIABLES,
       coalesceMs: COALESCE_MS,
@@ -371,6 +372,7 @@ class Run implements RunHandle {
       };
       // it may have been read already
       if (this.#hasEnded) this.#sawEnd();
+      else readNow(this.#parts.tracer);
     });
   }
 

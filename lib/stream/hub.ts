@@ -26,6 +26,8 @@ const BUSY_RATE = 0.5;
  * often, so that a sudden flood does not fill it.
  */
 const BYTES_PER_MS = 2 ** 20;
+/** The same for a reader that polls: one command and its descendants write less than all processes. */
+const POLLED_BYTES_PER_MS = 2 ** 18;
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
 /** Time until the first check for a missed wake-up, see #sleep. Further checks follow after four times as long each. */
@@ -55,6 +57,8 @@ export interface HubOptions {
   readonly nodeName: string;
   /** Most milliseconds between two reads while events come one after the other. */
   readonly coalesceMs: number;
+  /** No event is urgent: the records are read every `coalesceMs`, and programs wake nobody. */
+  readonly polls?: boolean;
   /** Bytes of the ring buffer. */
   readonly bufferSize: number;
   readonly maxQueued: number;
@@ -119,7 +123,8 @@ export class Hub implements EventFeed {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#pauseMaxMs = Math.min(options.coalesceMs, Math.floor(options.bufferSize / BYTES_PER_MS));
+    const bytesPerMs = options.polls === true ? POLLED_BYTES_PER_MS : BYTES_PER_MS;
+    this.#pauseMaxMs = Math.min(options.coalesceMs, Math.floor(options.bufferSize / bytesPerMs));
     // Losses are read after the records were copied, so that they include everything lost before the last record.
     this.#throttles = new Throttles((cgroup) => options.session.isThrottled(cgroup));
     const onDrained = (): void => options.cache.onDrained(this.#collectLosses());
@@ -271,6 +276,10 @@ export class Hub implements EventFeed {
       );
       return;
     }
+    if (this.#options.polls === true) {
+      this.#setTimer(() => this.#poll(), this.#pauseMaxMs);
+      return;
+    }
     this.#adaptPause();
     if (this.#pauseMs > 0) {
       this.#setTimer(() => this.#deliver(), this.#pauseMs);
@@ -292,6 +301,11 @@ export class Hub implements EventFeed {
     this.#pauseMs = isBusy ? Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs) : this.#pauseMs >> 1;
   }
 
+  #poll(): void {
+    if (this.#unreadBytes() > 0 || performance.now() - this.#missedAt >= MISSED_MS) this.#deliver();
+    else this.#sleep();
+  }
+
   #afterSleep(waited: number): void {
     // Only a read finds out about program runs that the kernel skipped.
     if (this.#unreadBytes() > 0 || waited >= MISSED_MS) this.#deliver();
@@ -302,6 +316,11 @@ export class Hub implements EventFeed {
 
   #onReadable(): void {
     this.#armed = false;
+    this.readNow();
+  }
+
+  /** Ends a pause: delivers the events that programs have written. */
+  readNow(): void {
     if (this.#waiting.size > 0) this.#deliver();
   }
 

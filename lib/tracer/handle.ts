@@ -25,6 +25,8 @@ import type { MetricsSample } from '../../types/metrics.js';
 export interface OwnedTracer extends Tracer {
   /** Policies that act, or that stay active when this process ends. Closing the tracer would end what they do. */
   readonly mustGoOn: boolean;
+  /** Ends a pause of the reader. */
+  readNow(): void;
 }
 
 const unreachable = new FinalizationRegistry<OwnedTracer>(releaseTracer);
@@ -38,6 +40,11 @@ export class TracerHandle implements Tracer {
   constructor(tracer: OwnedTracer) {
     this.#tracer = tracer;
     unreachable.register(this, tracer, this);
+  }
+
+  /** Delivers the events that programs have written; for tracers that poll. */
+  static readNow(tracer: Tracer): void {
+    if (tracer instanceof TracerHandle) tracer.#tracer.readNow();
   }
 
   events(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {

@@ -28,6 +28,8 @@ export interface ResolvedOptions {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
   readonly bufferSize: number;
   readonly coalesceMs: number;
+  /** Set by openPolledTracer(). */
+  readonly polls?: boolean;
   readonly nodeName: string;
   readonly nodeLabels: Readonly<Record<string, string>>;
   /** Undefined: exec events have no environment. Empty: they have every variable. */

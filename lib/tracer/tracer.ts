@@ -104,7 +104,7 @@ class KernelTracer implements OwnedTracer {
     this.#persistence = persistence;
     this.#generations = generations;
     this.#session = session;
-    const { nodeName, coalesceMs, bufferSize, maxQueued } = options;
+    const { nodeName, coalesceMs, polls = false, bufferSize, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     const cgroups = createCgroups(binding);
     this.#containers = new ContainerWatch(options.containers, cgroups);
@@ -159,6 +159,7 @@ class KernelTracer implements OwnedTracer {
         hooks: this.#policies.hooks,
         nodeName,
         coalesceMs,
+        polls,
         bufferSize,
         maxQueued,
         waitFor: {
@@ -408,6 +409,10 @@ class KernelTracer implements OwnedTracer {
     return this.#closing;
   }
 
+  readNow(): void {
+    this.#hub.readNow();
+  }
+
   get mustGoOn(): boolean {
     const isActing = ({ enforcing, mode, state }: PolicyStatus): boolean =>
       enforcing && mode === 'enforce' && state === 'enabled';
@@ -529,7 +534,19 @@ function toSensorError(error: NativeError, features: NativeFeatures): KernelErro
 }
 
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
-  const resolved = resolveOptions(options);
+  return openResolved(options, resolveOptions(options));
+}
+
+/** A tracer whose reader reads every `coalesceMs`, because no event is urgent. readNow() ends a pause. */
+export async function openPolledTracer(options: TracerOptions): Promise<Tracer> {
+  return openResolved(options, { ...resolveOptions(options), polls: true });
+}
+
+export function readNow(tracer: Tracer): void {
+  TracerHandle.readNow(tracer);
+}
+
+async function openResolved(options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
   throwIfAborted(resolved.signal);
   const binding = loadBinding();
   return withLimitErrors(() => openWithBinding(binding, options, resolved));

@@ -4,6 +4,7 @@ import type { Steps } from '../../cooperative.js';
 import { POLICY_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
 import { API_VERSION } from '../language/policy.js';
 import { reportForeignFormat } from './foreign-format.js';
+import { parsePlainJson } from './json.js';
 import { Positions, type Span } from './positions.js';
 import { quote, Report } from './report.js';
 import { addSyntaxErrors } from './syntax-errors.js';
@@ -35,7 +36,8 @@ export function* parseYaml(
     );
     return { report };
   }
-  const documents = yield* composeDocuments(text, report);
+  const plain = parsePlainJson(text);
+  const documents = plain === undefined ? yield* composeDocuments(text, report) : [plain];
   yield;
   const [document, second] = documents;
   if (report.hasErrors) return { report };
@@ -61,7 +63,7 @@ export function* parseYaml(
     return { report };
   }
   if (what === 'policy' && hasOtherApiVersion(document) && reportForeignFormat(report, document)) return { report };
-  reportUnsupportedNodes(document, report);
+  if (plain === undefined) reportUnsupportedNodes(document, report);
   return { report, document };
 }
 

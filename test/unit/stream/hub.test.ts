@@ -200,9 +200,11 @@ describe('pauses between reads', () => {
   });
 
   /** Opens an iterator that waits for its first event. */
-  function openEvents(coalesceMs: number, bufferSize = 2 ** 26): void {
+  function openEvents(coalesceMs: number, bufferSize = 2 ** 26, polls = false): Hub {
     session = new FakeSession();
-    events = new BatchIterator(fakeHub(session, { coalesceMs, bufferSize }).addConsumer({}));
+    const hub = fakeHub(session, { coalesceMs, bufferSize, polls });
+    events = new BatchIterator(hub.addConsumer({}));
+    return hub;
   }
 
   /** With `perMs` new events in each millisecond, returns the milliseconds until the iterator has events. */
@@ -240,6 +242,17 @@ describe('pauses between reads', () => {
       assert.equal(await measurePause(1 / 8), 8);
       assert.equal(session.arms, i + 1);
     }
+  });
+
+  it('have all the same length if no event is urgent; the reader can end one', async () => {
+    const hub = openEvents(20, 2 ** 26, true);
+    for (const perMs of [1 / 8, 1, 1 / 8]) assert.equal(await measurePause(perMs), 20);
+    const next = events.next();
+    await turn();
+    session.records = execRecords(1, 1);
+    hub.readNow();
+    assert.equal((await next).value?.length, 1);
+    assert.equal(session.arms, 0);
   });
 
   it('shrink when fewer events come, until a program wakes the reader again', async () => {
