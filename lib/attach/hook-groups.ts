@@ -169,7 +169,12 @@ export class HookGroups {
     this.#reasons.set(hook, reason);
     if (calls !== undefined && this.#areFree(target, calls))
       this.#calls.set(hook, { tracepoint: target, numbers: calls });
-    return load({ canMove: false });
+    try {
+      return await load({ canMove: false });
+    } catch (error) {
+      this.#calls.delete(hook);
+      throw error;
+    }
   }
 
   /** True if no hook at the tracepoint runs for one of the calls only. A second one would run for all calls. */
