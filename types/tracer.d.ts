@@ -97,9 +97,9 @@ export interface TracerOptions {
   readonly cachePaths?: boolean;
   /**
    * Hooks of several policies on the same function share one program, if their filters allow it: docs/policy.md lists
-   * which. A call then costs about the same for two and for a thousand policies. The first hook of its kind on a function has
-   * a program of its own until the second one comes, and at a tracepoint for good. `HookStatus` says which hooks are grouped. Not possible with `persist`.
-   * Default true, false with `persist`.
+   * which. A call then costs about the same for two and for a thousand policies. The first hook of its kind on a function
+   * has a program of its own until the second one comes, and at a tracepoint for good. `HookStatus` says which hooks are
+   * grouped. Not possible with `persist`. Default true, false with `persist`.
    */
   readonly groupPolicies?: boolean;
   /**

@@ -95,12 +95,13 @@ export function parseLock(text: string, file = '<lock>'): LockFact[] {
   });
 }
 
+const factKey = ({ package: name, fact }: LockFact): string => `${name}\0${fact}`;
+
 export function compareLocks(before: readonly LockFact[], after: readonly LockFact[]): LockDifference {
-  const key = ({ package: name, fact }: LockFact): string => `${name}\0${fact}`;
-  const [old, now] = [new Set(before.map(key)), new Set(after.map(key))];
+  const [old, now] = [new Set(before.map(factKey)), new Set(after.map(factKey))];
   return {
-    added: after.filter((fact) => !old.has(key(fact))),
-    removed: before.filter((fact) => !now.has(key(fact))),
+    added: after.filter((fact) => !old.has(factKey(fact))),
+    removed: before.filter((fact) => !now.has(factKey(fact))),
   };
 }
 
@@ -109,11 +110,8 @@ export function compareLocks(before: readonly LockFact[], after: readonly LockFa
  * a cache, and a later one finds it.
  */
 export function findViolations(behaviors: readonly Behavior[], lock: readonly LockFact[]): Behavior[] {
-  const known = new Set(lock.map(({ package: name, fact }) => `${name}\0${fact}`));
-  const isKnown = (behavior: Behavior): boolean => {
-    const { package: name, fact } = lockFact(behavior);
-    return known.has(`${name}\0${fact}`);
-  };
+  const known = new Set(lock.map(factKey));
+  const isKnown = (behavior: Behavior): boolean => known.has(factKey(lockFact(behavior)));
   return behaviors.filter((behavior) => {
     if (behavior.refused === true) return true;
     return !isKnown(behavior) && !(behavior.kind === 'read' && isKnown({ ...behavior, kind: 'write' }));

@@ -35,7 +35,10 @@ const SIGKILL = 9;
 const END_MS = 2000;
 /** Passes over the processes that are to be killed: each may start another one meanwhile. */
 const KILL_PASSES = 20;
-/** Interval of the reads: nobody waits for a single event, and to wake the reader costs the command time. */
+/**
+ * Longest interval of the reads; the buffer limits it to 32 ms. Nobody waits for a single event, and to wake the reader
+ * costs the command time.
+ */
 const COALESCE_MS = 50;
 /** Room for about 50,000 events. A tracer's usual buffer counts as 128 MB of memory of this process. */
 const BUFFER_BYTES = 8 * 1024 * 1024;

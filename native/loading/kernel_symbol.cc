@@ -43,11 +43,10 @@ int32_t name_u32(const Name& name, size_t index) {
 
 struct Lookup {
   uint64_t address;           // 0: the kernel does not know the name, or does not show addresses
-  std::array<char, 8> bytes;  // at the address
+  std::array<char, 8> bytes;  // at the address, also of an int: memory of the kernel follows it
   int32_t is_read;
 };
 
-// A read of an int takes what follows it, too. The kernel's data and code do not end there.
 static_assert(offsetof(Lookup, bytes) % alignof(uint64_t) == 0, "the program stores all bytes at once");
 
 // Runs a BPF program that looks the name up and reads the memory there: /proc/kallsyms has some hundred thousand lines.

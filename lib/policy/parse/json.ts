@@ -8,7 +8,7 @@ const LENGTH_MAX = 64 * 1024;
 const KEY_LENGTH_MAX = 1000;
 
 // YAML has other rules for control characters and for further kinds of numbers
-const STRING = /"(?:[^"\\\p{Cc}\u2028\u2029\ufeff\ud800-\udfff]|\\["\\/bfnrt]|\\u[\da-f]{4})*"/iuy;
+const STRING = /"(?:[^"\\\p{Cc}\u2028\u2029\ufeff\ud800-\udfff]|\\["\\/bfnrt]|\\u[\da-fA-F]{4})*"/uy;
 const INTEGER = /(?:0|-?[1-9]\d*)(?=[,\]}])/y;
 const WORD = /(?:true|false|null)(?=[,\]}])/y;
 

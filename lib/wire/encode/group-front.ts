@@ -1,6 +1,6 @@
 /**
- * What all rules of a group need: a number, a process set, a scope (bpf/group.bpf.h). A call without it ends before its
- * path is resolved. Pure.
+ * The first check of a group (bpf/group.bpf.h). Perhaps each rule of the group compares a number, a process set or a scope.
+ * A call that can satisfy no rule then ends before its path is resolved. Pure.
  */
 import { GroupHeader, GroupNeed, GroupTestKind, IntOp } from '../layout.gen.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';

@@ -40,7 +40,9 @@ describe('policies as JSON', () => {
       plain++;
     }
     assert.ok(plain >= 25);
-    assertSame('{"a":[1,-12,0,12345678901234567890,true,false,null,[],{}],"":{"\\ud83d\\ude00\\/\\u0000":"é ☃ 😀"}}');
+    assertSame(
+      '{"a":[1,-12,0,12345678901234567890,true,false,null,[],{}],"":{"\\ud83d\\uDE00\\/\\u0000\\ud800":"é ☃ 😀"}}',
+    );
   });
 
   it('any JSON is read as YAML does, or left to YAML', () => {
@@ -75,6 +77,8 @@ describe('policies as JSON', () => {
       '{"a":"\t"}',
       '{"a":"\u0085"}',
       '{"a":"\\x41"}',
+      '{"a":"\\N"}',
+      '{"a":"\\U00000041"}',
       '{"a":"\\ud8"}',
       '{"a":"\n"}',
       '{"a":"b}',

@@ -1,4 +1,4 @@
-/** What all rules of a group need, compared with the rules themselves. */
+/** The first check of a group lets through each call that a rule selects. */
 import assert from 'node:assert/strict';
 import { GroupFront } from '../../../../lib/wire/encode/group-front.js';
 import type { GroupRuleSource, GroupTestSource } from '../../../../lib/wire/encode/group-hook.js';
