@@ -282,6 +282,13 @@ describe('groups of hooks', () => {
       assert.match(groups.reason(6) ?? '', /only for the system calls/);
     });
 
+    it('a hook that cannot be loaded does not take its system calls', async () => {
+      const load = (): Promise<never> => Promise.reject(new Error('no memory'));
+      await assert.rejects(groups.attach(onFile('/a'), RAW, context(1), { load, calls: [257] }), /no memory/);
+      assert.equal(await add(groups, onFile('/a'), RAW, context(2), [257]), false);
+      assert.match(groups.reason(2) ?? '', /only for the system calls/);
+    });
+
     it('at a tracepoint, the first one stays where it is; where programs are suspended, functions have no groups', async () => {
       groups = new HookGroups(session.parts(true, false, { isPreemptible: true }));
       assert.equal(await add(groups, onFile('/a'), RAW, context(1)), false);
