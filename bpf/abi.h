@@ -55,7 +55,7 @@ enum abi_limit {
 	SCOPE_TESTS_MAX = 65, /* different scopes of one hook: one of the policy, and one of each selector */
 	CHANGE_TESTS_MAX = 16, /* matchNamespaceChanges and matchCapabilityChanges of one hook */
 	BINARY_PATH_MAX = 511, /* longest path in a set of binaries: a hash key of old kernels has at most 512 bytes */
-	HOOKS_MAX = 1024, /* hooks of all policies of one tracer */
+	HOOKS_MAX = 4096, /* hooks of all policies of one tracer */
 	HOOK_ATTACH_POINTS_MAX = 65536, /* functions, or addresses in programs, that one hook is attached to */
 	HOOK_LINKS_MAX = 1024, /* the same where each attach point needs a link of its own */
 	STACK_FRAMES_MAX = 127, /* addresses of a stack trace */

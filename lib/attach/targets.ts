@@ -8,6 +8,7 @@ import { KernelError } from '../errors.js';
 import type { FunctionList, CompiledHook } from '../compiled/compiled-policy.js';
 import { MOUNT_TRACEFS } from '../native/preflight.js';
 import { expandFunctionList, suggestFunction } from '../policy/index.js';
+import { isCallWithFunction } from '../names/syscalls.js';
 import { isIa32Function, syscallFunctionNames } from '../names/syscall-functions.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
@@ -23,7 +24,7 @@ export interface Target {
 
 export interface Targets {
   readonly targets: readonly Target[];
-  /** Missing functions. The policy allows that they are missing. */
+  /** Missing functions: the policy allows that they are missing, or they are system calls that no process can make here. */
   readonly skipped: readonly string[];
 }
 
@@ -42,8 +43,9 @@ export function findTargets(hook: CompiledHook, context: AttachContext, kernel: 
     name: kernelFunctionName(call, hook.syscall, kernel),
   }));
   const missing = found.filter(({ name }) => !isInKernel(name, kernel)).map(({ call }) => call);
-  if (missing[0] !== undefined && hook.ignoreCallNotFound !== true)
-    throw notFoundError(hook, missing[0], suggestFunction(missing[0], hook.syscall, kernel));
+  const wrong = hook.syscall ? missing.find((call) => !isCallWithFunction(call)) : missing[0];
+  if (wrong !== undefined && hook.ignoreCallNotFound !== true)
+    throw notFoundError(hook, wrong, suggestFunction(wrong, hook.syscall, kernel));
   const there = found.filter(({ call }) => !missing.includes(call));
   if (there.length === 0 && hook.ignoreCallNotFound !== true) throw notFoundError(hook, 'any function of the list');
   if (needsOwnPrograms(hook, context)) {

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'eaceb9b02efe75a0';
+export const LAYOUT_HASH = 'aeb050d9997fcac2';
 
 /** enum event_type */
 export const EventType = {

@@ -241,6 +241,10 @@ Hook BpfBackend::load_hook(const HookSpec& spec) const {
 
 std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec, Hook hook) {
   require_open();
+  {
+    const std::scoped_lock lock(mutex_);
+    find_counters(spec.id);
+  }
   std::vector<uint32_t> skipped;
   try {
     // a table of calls ends with this process, so pinned hooks have links of their own
@@ -307,20 +311,22 @@ void BpfBackend::sweep_pending(uint32_t id) noexcept {
 
 std::vector<int> BpfBackend::take_detached_events() noexcept { return std::exchange(detached_events_, {}); }
 
-void BpfBackend::set_enforcement(uint32_t id, bool enforces) {
-  const std::scoped_lock lock(mutex_);
+hook_counters& BpfBackend::find_counters(uint32_t id) {
   auto* all = counters_.as<hook_counters>();
   if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
   if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
-  std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
+  counted_end_ = std::max(counted_end_, id + 1);
+  return all[id];
+}
+
+void BpfBackend::set_enforcement(uint32_t id, bool enforces) {
+  const std::scoped_lock lock(mutex_);
+  std::atomic_ref<uint64_t>(find_counters(id).enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
 }
 
 void BpfBackend::set_move(uint32_t id, uint64_t move) {
   const std::scoped_lock lock(mutex_);
-  auto* all = counters_.as<hook_counters>();
-  if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
-  if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
-  std::atomic_ref<uint64_t>(all[id].move).store(move, std::memory_order_seq_cst);
+  std::atomic_ref<uint64_t>(find_counters(id).move).store(move, std::memory_order_seq_cst);
 }
 
 void BpfBackend::put_entries(const std::string& map, std::span<const uint8_t> entries) {

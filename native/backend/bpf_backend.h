@@ -237,6 +237,9 @@ class BpfBackend {
   // Keeps the missed runs of hooks that go on in a group for take_missed_runs().
   void keep_missed_runs(const std::map<uint32_t, Hook>& hooks) noexcept;
 
+  // Finds the counters of a hook, and reads them for losses from now on. Throws Failure. Needs the mutex.
+  hook_counters& find_counters(uint32_t id);
+
   // Finds a table of a group.
   const ReadableMap& group_map(uint32_t id, const std::string& name);
 
@@ -259,7 +262,8 @@ class BpfBackend {
   Pins pins_;
   std::map<uint32_t, Hook> hooks_;
   CallTables call_tables_;
-  uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
+  uint32_t counted_end_ = HOOK_FIRST_POLICY;  // all counters from here on are 0
+  uint32_t next_counted_ = 0;                 // the hook whose missed runs are read next
   std::vector<MissedRuns> moved_missed_;
   std::vector<int> detached_events_;
   Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()

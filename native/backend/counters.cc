@@ -42,7 +42,7 @@ std::vector<Losses> BpfBackend::take_losses() {
   const std::scoped_lock lock(mutex_);
   std::vector<Losses> result;
   auto* all = counters_.as<hook_counters>();
-  for (uint32_t id = 0; all != nullptr && id < HOOKS_MAX; id++) {
+  for (uint32_t id = 0; all != nullptr && id < counted_end_; id++) {
     const hook_counters now = all[id];
     const Losses lost = {id, now.lost_ring - now.reported_ring, now.lost_pending - now.reported_pending,
                          now.lost_return - now.reported_return};

@@ -37,7 +37,7 @@ struct name_key {
   uint32_t part;
 };
 using NamePart = std::array<char, 2048>;
-constexpr uint32_t NAME_PARTS_MAX = 16 * HOOKS_MAX;  // memory is allocated for those in use only
+constexpr uint32_t NAME_PARTS_MAX = 4 * HOOKS_MAX;  // memory is allocated for those in use only
 
 constexpr uint32_t FIRST = 0;
 constexpr size_t SAVED_PART = size_t{16} * 1024;  // bytes in an entry of the map of save()

@@ -145,6 +145,28 @@ describe('lists of functions', () => {
     await recording.tracer.removePolicy('lists');
   });
 
+  const testAbsentCalls = async (): Promise<void> => {
+    const [every] = await recording.tracer.addPolicy(listPolicy('type: generated_syscalls', kprobe(BY_CAT)));
+    await recording.tracer.removePolicy('lists');
+    const present = (every?.hooks[0]?.functions ?? []).map((name) => name.replace('__x64_', ''));
+    const absent = ['sys_create_module', 'sys_tuxcall', 'sys_vserver'];
+    const calls = [...present.slice(0, 300), ...absent];
+    const list = (values: readonly string[]): string => `type: syscalls, values: [${values.join(', ')}]`;
+    const [status] = await recording.tracer.addPolicy(listPolicy(list(calls), kprobe(BY_CAT)));
+    await recording.tracer.removePolicy('lists');
+    assert.equal(status?.hooks.flatMap(({ functions }) => functions).length, 300);
+    assert.deepEqual(status?.skipped, absent);
+    // the function of umount2 is sys_umount
+    await assertListRefused(listPolicy(list(['sys_read', 'sys_umount2']), kprobe()), 'HOOK_NOT_FOUND', /sys_umount2/);
+    await assertListRefused(listPolicy(list(['sys_read', 'sys_raed']), kprobe()), 'HOOK_NOT_FOUND', /sys_raed/);
+    await assertListRefused(
+      listPolicy(list(['sys_tuxcall', 'sys_vserver']), kprobe()),
+      'HOOK_NOT_FOUND',
+      /any function of the list/,
+    );
+  };
+  if (hasMulti) it('system calls that this kernel does not have are left out, and named', testAbsentCalls);
+
   it('system calls of 32-bit programs have their own functions, registers and numbers', async () => {
     const args = 'args: [{ index: 0, type: int }]';
     const dups = listPolicy('type: syscalls, values: [sys_dup, i386/sys_dup]', kprobe(args, BY_IA32));

@@ -5,6 +5,7 @@ import { expandCall, findList, isGeneratedList, listName, type CalledFunction, c
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
 import type { KernelInfo, TracepointInfo } from '../../../types/kernel.js';
 import { syscallFunctionNames } from '../../names/syscall-functions.js';
+import { isCallWithFunction } from '../../names/syscalls.js';
 import { findNearestName, nearestHint } from '../parse/nearest-name.js';
 import type { Span } from '../parse/positions.js';
 import { FirstOfEachCode, quote, type Report } from '../parse/report.js';
@@ -186,6 +187,16 @@ function reportMissingFunction(
 ): void {
   const span = report.positions.value(data, 'call');
   if (noteIfOptional(data, span, name, kernel, report)) return;
+  if (syscall && listName(data.call ?? '') !== undefined && isCallWithFunction(name)) {
+    const message = `${name} is not in ${kernel.name}: the list goes without it there`;
+    report.add(
+      'FUNCTION_MISSING_IGNORED',
+      span,
+      message,
+      'no process can make a system call that the kernel does not have',
+    );
+    return;
+  }
   const isFunction = syscall && (kernel.function(name) !== undefined || kernel.attachable(name) === true);
   const message = isFunction ? `${quote(name)} is a function, not a system call` : `${name} is not in ${kernel.name}`;
   const similar = report.countSearch() ? suggestFunction(name, syscall, kernel) : undefined;

@@ -10,7 +10,7 @@ const repeatLines = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
 const cases: readonly (readonly [string, string])[] = [
-  ['1,017 hooks', policyYaml(`kprobes:\n${repeatLines(1016, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
+  ['4,089 hooks', policyYaml(`kprobes:\n${repeatLines(4088, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
   [
     '129 sets of binaries in 64 selectors do not fit',
     kprobeYaml(

@@ -77,6 +77,18 @@ const cases: readonly (readonly [string, string])[] = [
     kprobeYaml('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
   ],
   [
+    'a list with a system call that the kernel does not have',
+    policyYaml(
+      'lists: [{name: calls, type: syscalls, values: [sys_openat, sys_create_module]}]\nkprobes:\n- call: ⟦FUNCTION_MISSING_IGNORED⟧list:calls',
+    ),
+  ],
+  [
+    'a list with no system call',
+    policyYaml(
+      'lists: [{name: calls, type: syscalls, values: [sys_openat, sys_opnat]}]\nkprobes:\n- call: ⟦FUNCTION_UNKNOWN⟧list:calls',
+    ),
+  ],
+  [
     'a function with a broader alternative',
     functionYaml('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}'),
   ],
