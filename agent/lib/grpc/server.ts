@@ -1,17 +1,8 @@
 /** Runs the gRPC server with its addresses, certificates, limits and services. */
 import { statSync } from 'node:fs';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { toBinary, type DescFile } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
-import {
-  file_polytrace_alerts,
-  file_polytrace_metrics,
-  file_tetragon_eventlog,
-  file_tetragon_sensors,
-} from 'polytrace/protocol';
 import {
   AddressError,
   claimSocket,
@@ -22,6 +13,7 @@ import {
   type Address,
 } from './address.js';
 import { Certificates, type OnSettingChange, type TlsFiles, type TlsTimes } from './certificates.js';
+import { addReflection } from './reflection.js';
 import type { Service } from './service.js';
 import { tokenInterceptor } from './token-check.js';
 import { TokenFile } from './token-file.js';
@@ -82,14 +74,7 @@ export class GrpcServer {
   #addServices(server: Server, isSocket: boolean): void {
     for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
     this.#health.addToServer(server);
-    new ReflectionService(
-      toReflectionPackage([
-        file_tetragon_sensors,
-        file_tetragon_eventlog,
-        file_polytrace_alerts,
-        file_polytrace_metrics,
-      ]),
-    ).addToServer(server);
+    addReflection(server);
   }
 
   /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */
@@ -227,16 +212,4 @@ function shutDown(server: Server, waitMs: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** Returns the protocol files with all their imports, in the form that the reflection service needs. */
-function toReflectionPackage(files: readonly DescFile[]): Record<string, never> {
-  const all = new Map<string, Buffer>();
-  const add = (file: DescFile): void => {
-    if (all.has(file.proto.name)) return;
-    file.dependencies.forEach(add);
-    all.set(file.proto.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
-  };
-  files.forEach(add);
-  return { protocol: { fileDescriptorProtos: [...all.values()] } as never };
 }

@@ -1,6 +1,6 @@
 /** Opens the agent's log on standard error: JSON lines, or lines for people. */
 import { pino, type DestinationStream, type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import type * as Pretty from 'pino-pretty';
 
 export type Log = Pick<Logger, 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'fatal'> & { level: string };
 
@@ -17,7 +17,10 @@ export function openLog({ level, format }: LogOptions, stream: NodeJS.WritableSt
   const target: DestinationStream = { write: (text: string) => void stream.write(text) };
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };
   if (format === 'json') return pino(options, target);
-  const lines = pretty.prettyFactory({ colorize: false, translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
+  // An import statement would load the package with this module, and most agents write JSON.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { prettyFactory } = require('pino-pretty') as typeof Pretty;
+  const lines = prettyFactory({ colorize: false, translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
   return pino(options, { write: (text: string) => target.write(escapeControls(lines(text))) });
 }
 

@@ -1,9 +1,11 @@
 /** GetEvents, health and reflection, tested by a client with an independent definition of the protocol. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  Client as GenericClient,
   credentials,
   loadPackageDefinition,
   status as Code,
@@ -328,6 +330,18 @@ describe('the protocol, by a client of its own', function () {
       reflection.close();
     });
   }
+
+  it('reflection refuses a request that is not one', async () => {
+    const client = new GenericClient(server.address, credentials.createInsecure());
+    const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+    const keep = (bytes: Buffer): Buffer => bytes;
+    const stream = client.makeBidiStreamRequest(path, keep, keep);
+    const failed = once(stream, 'error') as Promise<[ServiceError]>;
+    stream.write(Buffer.from([0xff, 0xff]));
+    const [refused] = await failed;
+    assert.equal(refused.code, Code.INVALID_ARGUMENT);
+    client.close();
+  });
 });
 
 type ProtoShape = Record<string, Record<string, number>>;
