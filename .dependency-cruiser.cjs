@@ -79,7 +79,8 @@ module.exports = {
       from: { path: '^test/kernel/matrix' },
       to: {
         path: '^(lib|test)/',
-        pathNot: '^(test/kernel/|lib/index\\.ts|lib/policy/language/vocabulary\\.ts|lib/names/arg-types\\.ts)',
+        pathNot:
+          '^(test/(kernel/|nightly\\.ts)|lib/index\\.ts|lib/policy/language/vocabulary\\.ts|lib/names/arg-types\\.ts)',
       },
     },
     {

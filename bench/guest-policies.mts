@@ -1,4 +1,4 @@
-// Runs in the virtual machine: counts the instructions of reads with 1 to 1,000 policies on their function.
+// Runs in the virtual machine: counts the instructions of reads with 1 to 2,000 policies on their function.
 // guest-policies.mts FOLDER writes FOLDER/policies.json.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';

@@ -2,6 +2,7 @@
 import { cpus, release } from 'node:os';
 import { RATIO } from './cases.mjs';
 import type { CgroupTables } from './cgroups.mjs';
+import type { GrowthTables } from './growth.mjs';
 import type { LibraryTables } from './library.mjs';
 import { formatTable, type Rows } from './table.mjs';
 
@@ -126,13 +127,41 @@ in instructions; each names other paths, by Equal, Prefix or Postfix. **in group
 has a program of its own. **separate**: with \`groupPolicies: false\`.
 **add** and **remove** are processor time for one more policy, in a guest whose clock counts instructions, one
 nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (2 and 10 policies), 1.4 (100) or
-2 times (1,000) what it costs with one.
+2 times (1,000) or 2.4 times (2,000, in two groups) what it costs with one.
 
 ${formatTable(costs)}
 
 - **hot file**: read again and again, and named by no policy. **first read**: each read is of another file.
 - **match**: one policy reports each read.
 - A trampoline of the kernel holds 38 programs. Further separate policies are kprobes.`;
+}
+
+export function growthSection({ kernel, loading, limits }: GrowthTables, processes: Rows): string {
+  return `\`npm run bench -- --growth\`, Linux ${KERNEL}. What a policy of growing size adds to an operation, in instructions.
+\`npm run bench\` fails when a cost grows more than it may.
+
+${formatTable(kernel)}
+
+Processor time to load such a policy, in a guest whose clock counts instructions, one nanosecond each:
+
+${formatTable(loading)}
+
+- The first policy also pays for the first hook of a tracer.
+- A list of values is a hash or a trie in the kernel, so a match costs the same wherever the value stands.
+- More policies: see [Policies on one function](#policies-on-one-function). More files: see
+  [operations](#in-the-kernel-operations), whose rows of files in turn have 300 and 10,000. More cgroups: see
+  [Cgroups and scopes](#cgroups-and-scopes). More events a second: see [Ordinary rates](#ordinary-rates).
+
+${PROCESSOR}, ${LINUX}, as root. Opening a tracer beside more processes, the median of three:
+
+${formatTable(processes)}
+
+- **longest block** is the longest time in which the event loop of the program did not run. It is read once in a
+  millisecond, and other programs of the machine are in it.
+
+What ends, and what it says. These are the messages of the library, with one more than the limit:
+
+${formatTable(limits, 3)}`;
 }
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {

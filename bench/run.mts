@@ -1,6 +1,6 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --counts, --policies, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
+// --filters, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
 // all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
 // forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
 // status is 1 if a cost exceeds its limit.
@@ -17,6 +17,7 @@ import {
   countSection,
   filterSection,
   GOAL_NOTES,
+  growthSection,
   hostSection,
   INTRODUCTION,
   KERNEL,
@@ -64,6 +65,14 @@ async function policyPart(): Promise<string> {
   const { rows, tooMany } = await policyTables(KERNEL);
   reportProblems(tooMany);
   return policySection(rows);
+}
+
+async function growthPart(): Promise<string> {
+  const { growthTables, processRows } = await import('./growth.mjs');
+  const processes = await processRows();
+  const tables = await growthTables(KERNEL);
+  reportProblems(tables.problems);
+  return growthSection(tables, processes);
 }
 
 async function cgroupPart(): Promise<string> {
@@ -143,6 +152,10 @@ async function limitPart(): Promise<void> {
   const counts = await countLimitTable(KERNEL);
   console.log(`${formatTable(counts.rows)}\n`);
   reportProblems(counts.tooMany);
+  const { growthTables } = await import('./growth.mjs');
+  const growth = await growthTables(KERNEL, true);
+  console.log(`${formatTable(growth.kernel)}\n`);
+  reportProblems(growth.problems);
 }
 
 /** The commit that is measured. */
@@ -162,6 +175,7 @@ const { values } = parseArgs({
     filters: { type: 'boolean', default: false },
     counts: { type: 'boolean', default: false },
     policies: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
     library: { type: 'boolean', default: false },
     loading: { type: 'boolean', default: false },
@@ -180,6 +194,7 @@ const parts = [
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.counts, make: countPart, title: 'In the kernel: counts' },
   { isWanted: all || values.policies, make: policyPart, title: 'Policies on one function' },
+  { isWanted: all || values.growth, make: growthPart, title: 'Growth' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
   { isWanted: values.peers, make: peerPart, title: 'Beside other tools' },

@@ -62,7 +62,7 @@ export function planSubject(subject: Subject, number: number, kernel: string): P
   return { subject, policyName, message: `${prefix}0`, cases, expected: expected, actions, yaml: JSON.stringify(yaml) };
 }
 
-const NAME: Value = { index: 0, type: 'string', source: 'current_task', resolve: 'comm' };
+export const NAME: Value = { index: 0, type: 'string', source: 'current_task', resolve: 'comm' };
 
 function makeHook(
   hook: Hook,

@@ -5,12 +5,22 @@
  */
 import assert from 'node:assert/strict';
 import { toJson } from '../../lib/index.js';
+import { NIGHTLY } from '../nightly.js';
 import type { HookArgument, ProcessKprobeEvent } from '../../types/index.js';
+import { assertGrouped, policiesBeside } from './matrix-beside.js';
 import { isUnsupported, planSubject, type Case, type Plan } from './matrix-policy.js';
 import { compareWithKernel } from './matrix-replay.js';
 import { runActions, prepareMatrix } from './matrix-setup.js';
 import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
-import { assertPart, kernel, MECHANISMS, kprobePolicy, Recording } from './support.js';
+import {
+  assertPart,
+  kernel,
+  MECHANISMS,
+  kprobePolicy,
+  onKernelWithGroups,
+  Recording,
+  type Mechanism,
+} from './support.js';
 
 /** The events of each action, by the name of the thread. */
 class EventsByAction {
@@ -66,8 +76,13 @@ function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): strin
 /** Kprobes are tested on the oldest kernel only. They would take half of the newest kernel's time for all its tests. */
 const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS;
 
-for (const attach of MATRIX_MECHANISMS) {
-  describe(`matrix by ${attach}`, function () {
+/** In the nightly tests, other policies share the functions of the matrix. */
+const BESIDE = NIGHTLY && onKernelWithGroups() ? [0, 50] : [0];
+
+for (const attach of MATRIX_MECHANISMS) for (const beside of BESIDE) describeMatrix(attach, beside);
+
+function describeMatrix(attach: Mechanism, beside: number): void {
+  describe(`matrix by ${attach}${beside === 0 ? '' : `, beside ${beside} policies on each function`}`, function () {
     this.timeout(900_000); // loading all policies took four minutes on a free machine, and eight beside other work
     const plans = SUBJECTS.map((subject, number) => planSubject(subject, number, kernel));
     const failures = new Map<Plan, unknown>();
@@ -78,6 +93,12 @@ for (const attach of MATRIX_MECHANISMS) {
     before(async () => {
       prepareMatrix();
       recording = await Recording.open(undefined, { attach });
+      const supported = plans.filter(({ subject }) => !isUnsupported(subject, kernel, attach));
+      const others = policiesBeside(supported, beside, kernel);
+      for (const [i, yaml] of others.entries()) {
+        if (i % 200 === 199) console.log(`    ${i + 1} of ${others.length} policies beside`);
+        await recording.tracer.addPolicy({ yaml });
+      }
       for (const [i, plan] of plans.entries()) {
         // a guest that prints nothing for minutes counts as hung
         if (i % 20 === 19) console.log(`    ${i + 1} of ${plans.length} policies`);
@@ -87,6 +108,7 @@ for (const attach of MATRIX_MECHANISMS) {
       events = await recording.hooksDuring(() => runActions(actions));
       seen = new EventsByAction(events);
       assert.equal(recording.tracer.stats().lost, 0);
+      if (beside > 0) assertGrouped(recording.tracer.policies());
     });
     after(() => recording?.close());
 
