@@ -15,7 +15,8 @@ import { formatNumber, type Rows } from './table.mjs';
 export interface GrowthTables {
   readonly kernel: Rows;
   readonly loading: Rows;
-  readonly limits: Rows;
+  /** A line for each limit: what grows, how far, and the message beyond it. */
+  readonly limits: readonly string[];
   /** A message for each cost that grows more than it may, and for each limit without its message. */
   readonly problems: readonly string[];
 }
@@ -39,24 +40,24 @@ export async function growthTables(kernel: string, short = false): Promise<Growt
     const times = most / one;
     return times <= each.ratio ? [] : [`${each.title}: ${times.toFixed(2)} times; at most ${each.ratio}`];
   });
-  const limits = limitRows();
+  const limits = limitLines();
   return {
     kernel: table(added, 'instructions'),
     loading: table(loadMs, 'milliseconds'),
-    limits: limits.rows,
+    limits: limits.lines,
     problems: [...tooMuch, ...limits.problems],
   };
 }
 
 /** What a person gets who goes beyond a limit: the policies are parsed, and the messages are those of the library. */
-function limitRows(): { readonly rows: Rows; readonly problems: readonly string[] } {
+function limitLines(): { readonly lines: readonly string[]; readonly problems: readonly string[] } {
   const problems: string[] = [];
-  const rows = limitCases.map(({ title, limit, code, yaml }) => {
+  const lines = limitCases.map(({ title, limit, code, yaml }) => {
     const message = messageOf(yaml());
     if (message?.code !== code) problems.push(`${title}: ${message?.code ?? 'no message'} in place of ${code}`);
-    return [title, limit, `\`${code}\`: ${message?.text ?? ''}`];
+    return `- **${title}**: ${limit}. \`${code}\`: ${message?.text ?? ''}`;
   });
-  return { rows: [['what grows', 'at most', 'the message'], ...rows], problems };
+  return { lines, problems };
 }
 
 function messageOf(yaml: string): { readonly code: string; readonly text: string } | undefined {

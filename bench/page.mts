@@ -161,7 +161,7 @@ ${formatTable(processes)}
 
 What ends, and what it says. These are the messages of the library, with one more than the limit:
 
-${formatTable(limits, 3)}`;
+${limits.join('\n')}`;
 }
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
