@@ -14,6 +14,7 @@ import type {
 import { isLibraryPolicy } from '../names/policy-library.js';
 import { compilePatterns } from './container-options.js';
 import { OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
+import { joinBatches } from './joined-batches.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
@@ -230,7 +231,7 @@ async function printEvents(
   printMessage(context, readyLine(policies));
   if (options.duration !== undefined) stop.requestAfter(options.duration * 1000);
   if (printer.start !== '' && !(await output.write(printer.start))) return;
-  for await (const batch of batches) {
+  for await (const batch of joinBatches(batches)) {
     const events = filterBatch(batch);
     await recording?.write(events);
     const text = printer.format(events);

@@ -57,8 +57,9 @@ class JsonLineWriter {
   format(events: Iterable<PlainEvent>): Uint8Array {
     const batch = this.#batch;
     const isFormatted = this.#options.fields !== undefined;
-    batch.start();
-    for (const event of events) if (isFormatted || !this.#addLine(event)) batch.addFormatted(event);
+    const list = Array.isArray(events) ? (events as readonly PlainEvent[]) : Array.from(events);
+    batch.start(list);
+    for (const event of list) if (isFormatted || !this.#addLine(event)) batch.addFormatted(event);
     return batch.finish();
   }
 
@@ -105,7 +106,7 @@ class JsonLineWriter {
   #addRecord(event: RecordEvent, chunk: RecordChunk, at: number, pattern: LinePattern, text: number): void {
     const batch = this.#batch;
     const process = placeProcess(getTrackedProcess(event.process), this.#formatProcess, batch.arena, batch.number);
-    batch.add(event as never, chunk.offsetInBuffer(at), pattern.placeIn(batch.arena), process, text);
+    batch.add(chunk.offsetInBuffer(at), pattern.placeIn(batch.arena), process, text);
   }
 
   #findPattern(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): KnownHook {

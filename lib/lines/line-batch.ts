@@ -31,7 +31,9 @@ export class LineBatch<E> {
   readonly #output = new LineBuffer();
   readonly #lines = new Uint32Array(LINES_MAX * LINE_WORDS);
   readonly #progress = new Uint32Array(4);
-  readonly #events: (E | undefined)[] = [];
+  /** The events of the batch. Those of the lines that wait are the last `#count` before `#next`. */
+  #events: readonly E[] = [];
+  #next = 0;
   #count = 0;
   #records: RecordBuffer | undefined;
   #clock: Clock | undefined;
@@ -42,9 +44,14 @@ export class LineBatch<E> {
     this.#find = find;
   }
 
-  /** Begins a batch. Lines of an earlier one are left over if the formatting of an event has thrown. */
-  start(): void {
+  /**
+   * Begins a batch. A line must be added for each event, in their order. Lines of an earlier batch are left over if the
+   * formatting of an event has thrown.
+   */
+  start(events: readonly E[]): void {
     this.#discardLines();
+    this.#events = events;
+    this.#next = 0;
     this.#output.reset();
     this.number += 1;
   }
@@ -52,8 +59,9 @@ export class LineBatch<E> {
   /** Returns the bytes of all lines. The next batch overwrites them. */
   finish(): Uint8Array {
     this.#flush();
-    // no record is retained
+    // no record and no event is retained
     this.#records = undefined;
+    this.#events = [];
     return this.#output.bytes.subarray(0, this.#output.end);
   }
 
@@ -71,21 +79,26 @@ export class LineBatch<E> {
   }
 
   /** Adds a line: offsets of its record in the buffer, of its pattern and its process, and of its texts. */
-  add(event: E, record: number, pattern: number, process: number, text: number): void {
+  add(record: number, pattern: number, process: number, text: number): void {
     const at = this.#count * LINE_WORDS;
     const lines = this.#lines;
     lines[at] = record;
     lines[at + 1] = pattern;
     lines[at + 2] = process;
     lines[at + 3] = text;
-    this.#events[this.#count++] = event;
+    this.#count += 1;
+    this.#next += 1;
   }
 
   /** Adds a line that JavaScript formats. */
   addFormatted(event: E): void {
     if (this.#count === LINES_MAX) this.#flush();
-    if (this.#count === 0) this.#output.text(this.#format(event));
-    else this.add(event, 0, NO_PATTERN, 0, 0);
+    if (this.#count > 0) {
+      this.add(0, NO_PATTERN, 0, 0);
+      return;
+    }
+    this.#output.text(this.#format(event));
+    this.#next += 1;
   }
 
   #flush(): void {
@@ -113,9 +126,7 @@ export class LineBatch<E> {
     this.#discardLines();
   }
 
-  /** No event is retained. */
   #discardLines(): void {
-    this.#events.fill(undefined, 0, this.#count);
     this.#count = 0;
     this.texts.reset();
   }
@@ -123,10 +134,11 @@ export class LineBatch<E> {
   #fillGaps(): void {
     const count = this.#progress[GAPS] as number;
     if (count === 0) return;
+    const first = this.#next - this.#count;
     const places: number[] = [];
     const formatted: Buffer[] = [];
     for (let at = 0; at < count * LINE_WORDS; at += LINE_WORDS) {
-      formatted.push(Buffer.from(this.#format(this.#events[this.#lines[at] as number] as E)));
+      formatted.push(Buffer.from(this.#format(this.#events[first + (this.#lines[at] as number)] as E)));
       places.push(this.#lines[at + 1] as number);
     }
     this.#output.insert(places, formatted);

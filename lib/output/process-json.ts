@@ -63,11 +63,16 @@ export class ProcessWriter {
     return parts.withParent.text;
   }
 
-  /** Returns what stands before and after the thread id in the result of writeMembers(). */
+  /**
+   * Returns what stands before and after the thread id in the result of writeMembers(). The caller keeps the texts: a
+   * cached one would cost each garbage collection.
+   */
   splitMembers(process: PlainProcess, parent: PlainProcess | undefined): readonly [before: string, after: string] {
-    const { beforeTid, afterTid, isInTree } = this.#cachedParts(process);
     const end = parent === undefined ? '' : `,"parent":${this.writeRelative(parent)}`;
-    return [`"process":${beforeTid}`, `${afterTid}${treeEnd(isInTree)}${end}`];
+    return [
+      `"process":${this.#jsonBeforeTid(process)}`,
+      `${this.#jsonAfterTid(process)}${treeEnd(process.inInitTree)}${end}`,
+    ];
   }
 
   /** Formats a parent or ancestor. To save space, `in_init_tree` is omitted if it is false. */
