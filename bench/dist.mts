@@ -9,6 +9,8 @@ export const { BatchIterator, EventIterator } =
 export const { Hub } = require('../dist/stream/hub.js') as typeof import('../lib/stream/hub.js');
 export const { formatCompact } = require('../dist/output/compact.js') as typeof import('../lib/output/compact.js');
 export const { toJson } = require('../dist/output/json.js') as typeof import('../lib/output/json.js');
+export const { compactLines } =
+  require('../dist/lines/compact-lines.js') as typeof import('../lib/lines/compact-lines.js');
 export const { jsonLines } = require('../dist/lines/json-lines.js') as typeof import('../lib/lines/json-lines.js');
 export const { newTally } = require('../dist/events/hook.js') as typeof import('../lib/events/hook.js');
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');

@@ -1,4 +1,4 @@
-// Runs the command `polytrace getevents -o json > FILE` with made-up records instead of a tracer.
+// Runs the command `polytrace getevents > FILE` with made-up records instead of a tracer.
 import { EventEmitter } from 'node:events';
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import * as api from 'polytrace';
 import type { Context } from '../lib/cli/context.js';
-import { BatchIterator, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
+import { BatchIterator, compactLines, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
 import { openHub, type Reading, type Subject } from './stream.mjs';
 
 /** Ends after `total` events. */
@@ -30,6 +30,7 @@ function benchContext(subject: Subject, total: number, file: number): Context {
       ...api,
       // of the same copy of the library as the events
       formatCompact,
+      compactLines,
       jsonLines,
       toJson,
       hostGaps: () => [],
@@ -49,12 +50,12 @@ function benchContext(subject: Subject, total: number, file: number): Context {
 }
 
 /** Writes the lines of the events into a file, and returns the size of the file. */
-export function linesInFile(subject: Subject): Reading {
-  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.json`);
+export function linesInFile(subject: Subject, output: 'json' | 'compact' = 'json'): Reading {
+  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.${output}`);
   const read = async (total: number): Promise<number> => {
     const file = openSync(path, 'w');
     try {
-      const status = await getEvents({ output: 'json', color: 'never' }, benchContext(subject, total, file));
+      const status = await getEvents({ output, color: 'never' }, benchContext(subject, total, file));
       if (status !== 0) throw new Error(`getevents ended with status ${status}`);
       return fstatSync(file).size;
     } finally {

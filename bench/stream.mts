@@ -7,6 +7,7 @@ import {
   BatchIterator,
   EventEncoder,
   Clock,
+  compactLines,
   EventIterator,
   formatCompact,
   Hub,
@@ -213,8 +214,8 @@ export const jsonStrings = (subject: Subject): Reading =>
   );
 
 /** Formats each batch as bytes in one buffer. */
-export function lineBytes(subject: Subject): Reading {
-  const format = jsonLines();
+export function lineBytes(subject: Subject, createFormat: typeof jsonLines | typeof compactLines = jsonLines): Reading {
+  const format = createFormat();
   return async (total) => {
     let seen = 0;
     let written = 0;

@@ -28,6 +28,14 @@ export interface CompactOptions {
  */
 export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
+/**
+ * Returns a function that formats events as compact lines in UTF-8: the bytes of `formatCompact(event, options)` and a
+ * newline for each event, in their order. Events of a tracer are written straight from the kernel's records, in less than
+ * half the time of `formatCompact`. The bytes are valid until the function is called again: copy them, or write them
+ * before.
+ */
+export function compactLines(options?: CompactOptions): (events: Iterable<PlainEvent>) => Uint8Array;
+
 /** The parts of an event's line. All strings are escaped and fit in one line. */
 export interface EventSummary {
   /** Symbol of the kind of event: 🚀 for the start of a program. */

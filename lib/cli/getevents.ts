@@ -15,7 +15,7 @@ import { isLibraryPolicy } from '../names/policy-library.js';
 import { compilePatterns } from './container-options.js';
 import { OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { joinBatches } from './joined-batches.js';
-import { checkNotJson, jsonOptions } from './json-options.js';
+import { checkNotJson, compactOptions, jsonOptions } from './json-options.js';
 import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
@@ -247,7 +247,8 @@ function tracerPrinter(options: GetEventsOptions, context: Context): Printer<Tra
   return createPrinter(options, context, {
     view: (event: TracerEvent) => event,
     json: (event) => context.api.toJson(event, json),
-    jsonLines: context.api.jsonLines(json),
+    lines: (output) =>
+      output === 'json' ? context.api.jsonLines(json) : context.api.compactLines(compactOptions(options, context)),
   });
 }
 

@@ -17,8 +17,8 @@ export interface PrinterOptions extends FormatOptions {
 export interface EventAccess<E> {
   readonly view: (event: E) => PlainEvent | undefined;
   readonly json: (event: E) => string;
-  /** Formats the lines of `json` as bytes, which the next call overwrites. Undefined: there is no faster way. */
-  readonly jsonLines?: (batch: readonly E[]) => Uint8Array;
+  /** Formats lines of the format as bytes, which the next call overwrites. Undefined: there is no faster way. */
+  readonly lines?: (output: 'json' | 'compact') => (batch: readonly E[]) => Uint8Array;
 }
 
 export interface Printer<E> {
@@ -42,14 +42,10 @@ export function standardOutput<E>(printer: Printer<E>, context: Context): EventD
 
 export function createPrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
-  const { jsonLines } = access;
-  if (
-    jsonLines !== undefined &&
-    options.output === 'json' &&
-    options.pretty !== true &&
-    options.processes !== 'matched'
-  )
-    return { start: '', format: jsonLines, end: () => '' };
+  const { output } = options;
+  const isPlain = options.pretty !== true && options.processes !== 'matched';
+  if (access.lines !== undefined && output !== 'table' && isPlain)
+    return { start: '', format: access.lines(output), end: () => '' };
   const { titles, line } = lineFormatter(options.output, options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
   const formatEvent = (event: E): string => {

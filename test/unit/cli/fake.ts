@@ -7,6 +7,7 @@ import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import { findHook, listHooks } from '../../../lib/tracer/hooks.js';
 import * as files from '../../../lib/tracer/policy-files.js';
+import { compactLines } from '../../../lib/lines/compact-lines.js';
 import { jsonLines } from '../../../lib/lines/json-lines.js';
 import {
   eventFilter,
@@ -188,6 +189,7 @@ export class FakeCommand {
     eventPath,
     redactor,
     summarizeEvent,
+    compactLines,
     jsonLines,
     toJson,
     recorder,
