@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import * as api from 'polytrace';
 import type { Context } from '../lib/cli/context.js';
 import { BatchIterator, compactLines, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
-import { openHub, type Reading, type Subject } from './stream.mjs';
+import { iterateLines, openHub, type Reading, type Subject } from './stream.mjs';
 
 /** Ends after `total` events. */
 async function* readBatches(subject: Subject, total: number): AsyncGenerator<readonly api.TracerEvent[]> {
@@ -22,6 +22,7 @@ async function* readBatches(subject: Subject, total: number): AsyncGenerator<rea
 function benchContext(subject: Subject, total: number, file: number): Context {
   const tracer = {
     batches: () => readBatches(subject, total),
+    lines: (format: api.LineFormatter) => iterateLines(subject, total, format),
     policies: () => [],
     close: () => Promise.resolve(),
   };

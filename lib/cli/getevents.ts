@@ -110,8 +110,11 @@ export async function getEvents(
       ...tracerOptions(options),
     });
     stop.closeOnRequest(tracer);
-    const filterBatch = (batch: readonly TracerEvent[]): readonly TracerEvent[] =>
-      filters.length === 0 ? batch : batch.filter((event) => filters.every((isWanted) => isWanted(event)));
+    const filterBatch =
+      filters.length === 0
+        ? undefined
+        : (batch: readonly TracerEvent[]): readonly TracerEvent[] =>
+            batch.filter((event) => filters.every((isWanted) => isWanted(event)));
     await printEvents(tracer, options, context, output, stop, { eventsOptions, printer, filterBatch, recording });
     const status = (await recording?.close()) ?? SUCCESS;
     recording = undefined;
@@ -205,7 +208,8 @@ function tracerOptions({
 interface PrintOptions {
   readonly eventsOptions: EventsOptions;
   readonly printer: Printer<TracerEvent>;
-  readonly filterBatch: (batch: readonly TracerEvent[]) => readonly TracerEvent[];
+  /** Undefined: all events are printed. */
+  readonly filterBatch: ((batch: readonly TracerEvent[]) => readonly TracerEvent[]) | undefined;
   readonly recording: RecordingFile | undefined;
 }
 
@@ -218,7 +222,9 @@ async function printEvents(
   { eventsOptions, printer, filterBatch, recording }: PrintOptions,
 ): Promise<void> {
   if (stop.requested) return;
-  const batches = tracer.batches(eventsOptions);
+  const lines = recording === undefined && filterBatch === undefined ? printer.lines : undefined;
+  const chunks = lines && tracer.lines(lines, eventsOptions);
+  const batches = chunks === undefined ? tracer.batches(eventsOptions) : undefined;
   const policies = tracer.policies();
   for (const { name, skipped, warnings } of policies) {
     for (const { line, column, code, message } of warnings) {
@@ -231,8 +237,9 @@ async function printEvents(
   printMessage(context, readyLine(policies));
   if (options.duration !== undefined) stop.requestAfter(options.duration * 1000);
   if (printer.start !== '' && !(await output.write(printer.start))) return;
-  for await (const batch of joinBatches(batches)) {
-    const events = filterBatch(batch);
+  for await (const chunk of chunks ?? []) if (!(await output.write(chunk))) return;
+  for await (const batch of batches === undefined ? [] : joinBatches(batches)) {
+    const events = filterBatch === undefined ? batch : filterBatch(batch);
     await recording?.write(events);
     const text = printer.format(events);
     if (text.length > 0 && !(await output.write(text))) return;

@@ -35,6 +35,6 @@ async function takeSettled<T>(promise: Promise<T>): Promise<T | undefined> {
     (value) => (result = value),
     () => undefined,
   );
-  for (let turn = 0; turn < TURNS && result === undefined; turn++) await undefined;
+  for (let turn = 0; turn < TURNS && result === undefined; turn++) await Promise.resolve();
   return result;
 }

@@ -1,21 +1,18 @@
 /** Compact lines as bytes. formatCompact() is the only formatter: see compact-pattern.ts. */
 import type { PlainEvent } from '../../types/events.js';
-import type { CompactOptions } from '../../types/output.js';
+import type { CompactOptions, LineFormatter } from '../../types/output.js';
 import type { WriteLines } from '../native/binding.js';
 import { compactProcessTexts, formatCompact } from '../output/compact.js';
 import { createCompactPattern } from './compact-pattern.js';
 import { LineOp } from './line-arena.js';
 import { LinePattern } from './line-pattern.js';
-import { LineWriter } from './line-writer.js';
+import { lineFormatter } from './line-writer.js';
 
 /** Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call. */
-export function compactLines(
-  options: CompactOptions = {},
-  find?: () => WriteLines,
-): (events: Iterable<PlainEvent>) => Uint8Array {
+export function compactLines(options: CompactOptions = {}, find?: () => WriteLines): LineFormatter {
   const own = { ...options };
   const whole = new LinePattern().add(LineOp.text).fixed('\n');
-  const writer = new LineWriter(
+  return lineFormatter(
     {
       format: (event) => formatCompact(event, own),
       // the mark stands at a column, which depends on what is before it
@@ -27,5 +24,4 @@ export function compactLines(
     },
     find,
   );
-  return (events) => writer.write(events);
 }

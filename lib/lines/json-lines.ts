@@ -1,6 +1,6 @@
 /** JSON lines as bytes. toJson() is the only formatter: the texts that the addon puts together are cut out of its lines. */
-import type { PlainEvent, PlainOf, ProcessExecEvent, ProcessExitEvent } from '../../types/events.js';
-import type { JsonOptions } from '../../types/output.js';
+import type { PlainOf, ProcessExecEvent, ProcessExitEvent } from '../../types/events.js';
+import type { JsonOptions, LineFormatter } from '../../types/output.js';
 import type { ExecEvent, ExitEvent } from '../events/process-events.js';
 import type { WriteLines } from '../native/binding.js';
 import { exitPart, hasAncestors, headPart, nodePart, toJson } from '../output/json.js';
@@ -9,17 +9,13 @@ import { getTrackedProcess } from '../process/view.js';
 import { createHookPattern } from './hook-pattern.js';
 import { LineOp } from './line-arena.js';
 import { LinePattern } from './line-pattern.js';
-import { LineWriter, type LineFormat, type ProcessLine } from './line-writer.js';
+import { lineFormatter, type LineFormat, type ProcessLine } from './line-writer.js';
 
 type PlainProcessEvent = PlainOf<ProcessExecEvent | ProcessExitEvent>;
 
 /** Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call. */
-export function jsonLines(
-  options: JsonOptions = {},
-  find?: () => WriteLines,
-): (events: Iterable<PlainEvent>) => Uint8Array {
-  const writer = new LineWriter(jsonFormat({ ...options }), find);
-  return (events) => writer.write(events);
+export function jsonLines(options: JsonOptions = {}, find?: () => WriteLines): LineFormatter {
+  return lineFormatter(jsonFormat({ ...options }), find);
 }
 
 function jsonFormat(options: JsonOptions): LineFormat {

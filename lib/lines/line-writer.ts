@@ -3,12 +3,14 @@
  * between texts that JavaScript has formatted once. All other events are formatted one by one.
  */
 import type { PlainEvent } from '../../types/events.js';
+import type { LineFormatter } from '../../types/output.js';
 import type { LoadedHook } from '../events/hook.js';
+import { createHookEvent } from '../events/events.js';
 import { findLoadedHook } from '../events/hook-events.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
 import { recordChunk, recordStart, type RecordEvent } from '../events/record.js';
 import type { WriteLines } from '../native/binding.js';
-import { getTrackedProcess } from '../process/view.js';
+import { getTrackedProcess, type ViewedProcess } from '../process/view.js';
 import { EventHook, Value } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import { isPlainRecord } from './hook-pattern.js';
@@ -51,23 +53,59 @@ type KnownHook = LinePattern | PatternsByValue | null;
 const VALUES_MAX = 32;
 
 class PatternsByValue {
-  readonly #byValue = new Map<number, LinePattern | null>();
+  readonly #byValue = new Map<number, LinePattern>();
 
-  constructor(readonly slot: number) {}
+  readonly #slot: number;
 
-  find(value: number, create: () => LinePattern | null): LinePattern | null {
-    const known = this.#byValue.get(value);
-    if (known !== undefined) return known;
-    if (this.#byValue.size >= VALUES_MAX) return null;
-    const created = create();
-    this.#byValue.set(value, created);
-    return created;
+  constructor(slot: number) {
+    this.#slot = slot;
   }
+
+  /** Returns undefined for a value that was not seen before. */
+  known(chunk: RecordChunk, at: number, { compiled }: LoadedHook): LinePattern | null | undefined {
+    if (!isPlainRecord(chunk, at, compiled)) return null;
+    const known = this.#byValue.get(readNumber(chunk, at, this.#slot));
+    return known === undefined && this.#byValue.size >= VALUES_MAX ? null : known;
+  }
+
+  set(chunk: RecordChunk, at: number, pattern: LinePattern): void {
+    this.#byValue.set(readNumber(chunk, at, this.#slot), pattern);
+  }
+}
+
+/** A record of a hook without an event, because nothing needs one. */
+class LineRecord {
+  constructor(
+    readonly hook: LoadedHook,
+    readonly process: ViewedProcess,
+    readonly chunk: RecordChunk,
+    readonly at: number,
+  ) {}
+
+  /** Only a hook without requests has a pattern, so making its event starts nothing. */
+  toEvent(): PlainEvent {
+    return createHookEvent(this.chunk, this.at, this.process.view, this.hook) as PlainEvent;
+  }
+}
+
+const writers = new WeakMap<LineFormatter, LineWriter>();
+
+/** Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call. */
+export function lineFormatter(format: LineFormat, find: (() => WriteLines) | undefined): LineFormatter {
+  const writer = new LineWriter(format, find);
+  const write: LineFormatter = (events) => writer.write(events);
+  writers.set(write, writer);
+  return write;
+}
+
+/** Returns the writer of a function of lineFormatter(). */
+export function findLineWriter(formatter: LineFormatter): LineWriter | undefined {
+  return writers.get(formatter);
 }
 
 export class LineWriter {
   readonly #format: LineFormat;
-  readonly #batch: LineBatch<PlainEvent>;
+  readonly #batch: LineBatch<PlainEvent | LineRecord>;
   /** The patterns of each hook, by attach point. */
   readonly #hooks = new WeakMap<LoadedHook, KnownHook[]>();
   #lastHook: LoadedHook | undefined;
@@ -75,17 +113,55 @@ export class LineWriter {
 
   constructor(format: LineFormat, find: (() => WriteLines) | undefined) {
     this.#format = format;
-    this.#batch = new LineBatch((event) => `${format.format(event)}\n`, find);
+    this.#batch = new LineBatch(
+      (source) => `${format.format(source instanceof LineRecord ? source.toEvent() : source)}\n`,
+      find,
+    );
   }
 
   /** Formats events, each followed by a newline. The result is overwritten by the next call. */
   write(events: Iterable<PlainEvent>): Uint8Array {
+    this.start();
+    this.addEvents(events);
+    return this.finish();
+  }
+
+  /** Begins a batch. */
+  start(): void {
+    this.#batch.start();
+  }
+
+  /** About the number of bytes of the batch so far. */
+  get size(): number {
+    return this.#batch.size;
+  }
+
+  addEvents(events: Iterable<PlainEvent>): void {
     const batch = this.#batch;
     const { isFormatted } = this.#format;
-    const list = Array.isArray(events) ? (events as readonly PlainEvent[]) : Array.from(events);
-    batch.start(list);
-    for (const event of list) if (isFormatted || !this.#addLine(event)) batch.addFormatted(event);
-    return batch.finish();
+    for (const event of events) if (isFormatted || !this.#addLine(event)) batch.addFormatted(event);
+  }
+
+  /** Adds the line of a record, which must be that of a hook without requests. Returns false if an event is needed. */
+  addRecord(hook: LoadedHook, process: ViewedProcess, chunk: RecordChunk, at: number): boolean {
+    let pattern = this.#knownPattern(hook, chunk, at);
+    if (pattern instanceof PatternsByValue) pattern = pattern.known(chunk, at, hook);
+    if (pattern === undefined || pattern === null) return false;
+    this.#batch.prepare(chunk.buffer, process.context.clock);
+    const text = this.#batch.texts.end;
+    if (!this.#addTexts(pattern, hook, chunk, at)) return false;
+    this.#addRecord(new LineRecord(hook, process, chunk, at), process, chunk, at, pattern, text);
+    return true;
+  }
+
+  /** Writes the lines that wait: afterwards no line needs its record. */
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  /** Returns the bytes of all lines. The next batch overwrites them. */
+  finish(): Uint8Array {
+    return this.#batch.finish();
   }
 
   /** Returns false for an event that is formatted on its own. */
@@ -100,15 +176,23 @@ export class LineWriter {
     const at = recordStart(event);
     const pattern = this.#findPattern(event, hook, chunk, at);
     if (pattern === null) return false;
-    this.#prepare(event, chunk);
-    if (pattern.texts.length > 0 && !isPlainRecord(chunk, at, hook.compiled)) return false;
+    const process = getTrackedProcess(event.process);
+    this.#batch.prepare(chunk.buffer, process.context.clock);
     const text = this.#batch.texts.end;
-    for (const format of pattern.texts) {
+    if (!this.#addTexts(pattern, hook, chunk, at)) return false;
+    this.#addRecord(event as unknown as PlainEvent, process, chunk, at, pattern, text);
+    return true;
+  }
+
+  /** Formats the parts for which the addon has no operation. */
+  #addTexts({ texts }: LinePattern, hook: LoadedHook, chunk: RecordChunk, at: number): boolean {
+    if (texts.length === 0) return true;
+    if (!isPlainRecord(chunk, at, hook.compiled)) return false;
+    for (const format of texts) {
       const formatted = format(chunk, at);
       if (formatted === undefined) return false;
       this.#batch.texts.textWithLength(formatted);
     }
-    this.#addRecord(event, chunk, at, pattern, text);
     return true;
   }
 
@@ -116,52 +200,55 @@ export class LineWriter {
     const line = this.#format.processLine(event);
     if (line === undefined) return false;
     const chunk = recordChunk(event);
-    this.#prepare(event, chunk);
+    const process = getTrackedProcess(event.process);
+    this.#batch.prepare(chunk.buffer, process.context.clock);
     const text = this.#batch.texts.end;
     this.#batch.texts.textWithLength(line.text);
-    this.#addRecord(event, chunk, recordStart(event), line.pattern, text);
+    this.#addRecord(event as PlainEvent, process, chunk, recordStart(event), line.pattern, text);
     return true;
   }
 
-  #prepare(event: RecordEvent, chunk: RecordChunk): void {
-    this.#batch.prepare(chunk.buffer, getTrackedProcess(event.process).context.clock);
-  }
-
-  #addRecord(event: RecordEvent, chunk: RecordChunk, at: number, pattern: LinePattern, text: number): void {
+  #addRecord(
+    source: PlainEvent | LineRecord,
+    process: ViewedProcess,
+    chunk: RecordChunk,
+    at: number,
+    pattern: LinePattern,
+    text: number,
+  ): void {
     const batch = this.#batch;
-    const tracked = getTrackedProcess(event.process);
-    const process = pattern.hasProcess
-      ? placeProcess(tracked, this.#format.formatProcess, batch.arena, batch.number)
-      : 0;
-    batch.add(chunk.offsetInBuffer(at), pattern.placeIn(batch.arena), process, text);
+    const place = pattern.hasProcess ? placeProcess(process, this.#format.formatProcess, batch.arena, batch.number) : 0;
+    batch.add(source, chunk.offsetInBuffer(at), pattern.placeIn(batch.arena), place, text);
   }
 
-  #findPattern(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): LinePattern | null {
+  /** Returns undefined if no event of the hook's attach point had a plain record. */
+  #knownPattern(hook: LoadedHook, chunk: RecordChunk, at: number): KnownHook | undefined {
     if (hook !== this.#lastHook) {
       let known = this.#hooks.get(hook);
       if (known === undefined) this.#hooks.set(hook, (known = []));
       this.#lastPatterns = known;
       this.#lastHook = hook;
     }
-    const { functions, compiled } = hook;
-    const point = functions === undefined && compiled.places === undefined ? 0 : chunk.u16(at + EventHook.attachPoint);
-    const pattern = this.#lastPatterns[point];
-    if (pattern !== undefined)
-      return pattern instanceof PatternsByValue ? this.#findByValue(pattern, event, hook, chunk, at) : pattern;
-    if (!isPlainRecord(chunk, at, compiled)) return null;
-    const created = this.#format.createHookPattern(event as never, hook);
-    if (created === undefined || !('slot' in created)) return (this.#lastPatterns[point] = created ?? null);
-    const byValue = (this.#lastPatterns[point] = new PatternsByValue(created.slot));
-    return byValue.find(readNumber(chunk, at, created.slot), () => created.pattern);
+    return this.#lastPatterns[readPoint(hook, chunk, at)];
   }
 
-  #findByValue(patterns: PatternsByValue, event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number) {
+  #findPattern(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): LinePattern | null {
+    const known = this.#knownPattern(hook, chunk, at);
+    if (known !== undefined && !(known instanceof PatternsByValue)) return known;
     if (!isPlainRecord(chunk, at, hook.compiled)) return null;
-    return patterns.find(readNumber(chunk, at, patterns.slot), () => {
-      const created = this.#format.createHookPattern(event as never, hook);
-      return created !== undefined && 'slot' in created ? created.pattern : null;
-    });
+    const ofValue = known?.known(chunk, at, hook);
+    if (ofValue !== undefined) return ofValue;
+    const created = this.#format.createHookPattern(event as unknown as PlainEvent, hook);
+    const point = readPoint(hook, chunk, at);
+    if (created === undefined || !('slot' in created)) return (this.#lastPatterns[point] = created ?? null);
+    const byValue = known ?? (this.#lastPatterns[point] = new PatternsByValue(created.slot));
+    byValue.set(chunk, at, created.pattern);
+    return created.pattern;
   }
+}
+
+function readPoint({ functions, compiled }: LoadedHook, chunk: RecordChunk, at: number): number {
+  return functions === undefined && compiled.places === undefined ? 0 : chunk.u16(at + EventHook.attachPoint);
 }
 
 /** The low half of a number, which has all bits of the types that decide about a line. The record is plain. */

@@ -12,8 +12,8 @@ namespace polytrace {
 // The result of writing a line, or a part of it. `elsewhere`: JavaScript formats the line.
 enum class Written { yes, elsewhere, no_space };
 
-// Bytes that are written unchanged. json: printable ASCII without quotes and backslashes, which needs no escapes in JSON.
-// word: printable ASCII without spaces and quotes, which needs no quotes in a compact line.
+// Bytes that are written unchanged. json: printable ASCII without quotes and backslashes, which needs no escapes in
+// JSON. word: printable ASCII without spaces and quotes, which needs no quotes in a compact line.
 enum class PlainBytes { json, word };
 
 class ByteWriter {

@@ -39,8 +39,8 @@ class RecordView {
   // In every record, the key of the process follows the header.
   uint32_t tid() const { return get<uint32_t>(sizeof(event_header) + offsetof(process_key, tid)); }
 
-  // True for the record of a hook with at least so many values, and without a stack trace, a hash, a socket owner, marks,
-  // or a number of suppressed events.
+  // True for the record of a hook with at least so many values, and without a stack trace, a hash, a socket owner,
+  // marks, or a number of suppressed events.
   bool is_plain(uint32_t values) const {
     if (bytes_.size() < sizeof(event_hook)) return false;
     const auto count = get<uint16_t>(offsetof(event_hook, values_count));

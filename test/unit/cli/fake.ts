@@ -27,6 +27,7 @@ import { recordingReader } from '../../../lib/recording/reader.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { replayer } from '../../../lib/recording/replay.js';
 import type {
+  LineFormatter,
   CloseOptions,
   EventsOptions,
   MetricsSample,
@@ -74,6 +75,15 @@ class FakeTracer implements Tracer {
     this.options = options;
     // The command only formats the events and never copies them.
     return this.#iterate() as AsyncIterator<unknown> as TracerIterator<never>;
+  }
+
+  lines(format: LineFormatter, options?: EventsOptions): TracerIterator<Uint8Array> {
+    this.options = options;
+    return this.#iterateLines(format) as AsyncIterator<Uint8Array> as TracerIterator<Uint8Array>;
+  }
+
+  async *#iterateLines(format: LineFormatter): AsyncGenerator<Uint8Array, undefined> {
+    for await (const batch of this.#iterate()) yield format(batch);
   }
 
   async *#iterate(): AsyncGenerator<readonly PlainEvent[], undefined> {
