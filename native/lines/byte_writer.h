@@ -106,7 +106,7 @@ class ByteWriter {
   template <PlainBytes plain>
   static uint64_t find_others(uint64_t word) {
     const auto has_zero = [](uint64_t bytes) { return (bytes - ONES) & ~bytes; };
-    const uint64_t first = plain == PlainBytes::word ? '!' : ' ';
+    const uint64_t first = plain == PlainBytes::word ? 0x21 : 0x20;
     const uint64_t others = word | (word - ONES * first) | (word + ONES) | has_zero(word ^ ONES * '"');
     return plain == PlainBytes::word ? others : others | has_zero(word ^ ONES * '\\');
   }

@@ -70,7 +70,7 @@ export const fileHook = (more: Partial<CompiledHook> = {}): LoadedHook =>
 export const FILE: readonly RecordValue[] = [{ text: '/etc/shadow', value: 5n, mode: 0o100640 }, { value: 4n }];
 
 /** Texts of traced programs: of any bytes, of characters that JSON or a terminal needs escaped, and ordinary ones. */
-export const texts = fc.oneof(
+const texts = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
   fc.string({ maxLength: 40 }).map((text) => Buffer.from(text)),
   fc
@@ -78,7 +78,7 @@ export const texts = fc.oneof(
     .map((text) => Buffer.from(text)),
 );
 
-export const numbers = fc.oneof(
+const numbers = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
   fc.constantFrom(0n, 1n, -1n, 9n, 10n, 2n ** 31n, -(2n ** 31n), 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n), 2n ** 63n),
 );
