@@ -6,9 +6,15 @@ const require = createRequire(import.meta.url);
 
 export const { BatchIterator, EventIterator } =
   require('../dist/stream/consumer.js') as typeof import('../lib/stream/consumer.js');
+export const { LineIterator } =
+  require('../dist/stream/line-iterator.js') as typeof import('../lib/stream/line-iterator.js');
+export const { findLineWriter } =
+  require('../dist/lines/line-writer.js') as typeof import('../lib/lines/line-writer.js');
 export const { Hub } = require('../dist/stream/hub.js') as typeof import('../lib/stream/hub.js');
 export const { formatCompact } = require('../dist/output/compact.js') as typeof import('../lib/output/compact.js');
 export const { toJson } = require('../dist/output/json.js') as typeof import('../lib/output/json.js');
+export const { compactLines } =
+  require('../dist/lines/compact-lines.js') as typeof import('../lib/lines/compact-lines.js');
 export const { jsonLines } = require('../dist/lines/json-lines.js') as typeof import('../lib/lines/json-lines.js');
 export const { newTally } = require('../dist/events/hook.js') as typeof import('../lib/events/hook.js');
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');

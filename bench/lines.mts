@@ -1,4 +1,4 @@
-// Runs the command `polytrace getevents -o json > FILE` with made-up records instead of a tracer.
+// Runs the command `polytrace getevents > FILE` with made-up records instead of a tracer.
 import { EventEmitter } from 'node:events';
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import * as api from 'polytrace';
 import type { Context } from '../lib/cli/context.js';
-import { BatchIterator, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
-import { openHub, type Reading, type Subject } from './stream.mjs';
+import { BatchIterator, compactLines, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
+import { iterateLines, openHub, type Reading, type Subject } from './stream.mjs';
 
 /** Ends after `total` events. */
 async function* readBatches(subject: Subject, total: number): AsyncGenerator<readonly api.TracerEvent[]> {
@@ -22,6 +22,7 @@ async function* readBatches(subject: Subject, total: number): AsyncGenerator<rea
 function benchContext(subject: Subject, total: number, file: number): Context {
   const tracer = {
     batches: () => readBatches(subject, total),
+    lines: (format: api.LineFormatter) => iterateLines(subject, total, format),
     policies: () => [],
     close: () => Promise.resolve(),
   };
@@ -30,6 +31,7 @@ function benchContext(subject: Subject, total: number, file: number): Context {
       ...api,
       // of the same copy of the library as the events
       formatCompact,
+      compactLines,
       jsonLines,
       toJson,
       hostGaps: () => [],
@@ -49,12 +51,12 @@ function benchContext(subject: Subject, total: number, file: number): Context {
 }
 
 /** Writes the lines of the events into a file, and returns the size of the file. */
-export function linesInFile(subject: Subject): Reading {
-  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.json`);
+export function linesInFile(subject: Subject, output: 'json' | 'compact' = 'json'): Reading {
+  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.${output}`);
   const read = async (total: number): Promise<number> => {
     const file = openSync(path, 'w');
     try {
-      const status = await getEvents({ output: 'json', color: 'never' }, benchContext(subject, total, file));
+      const status = await getEvents({ output, color: 'never' }, benchContext(subject, total, file));
       if (status !== 0) throw new Error(`getevents ended with status ${status}`);
       return fstatSync(file).size;
     } finally {

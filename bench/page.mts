@@ -253,6 +253,7 @@ ${formatTable(rows)}
   n-th file, and each record has a time of its own. In the other rows, one process reads one file at one time.
 - **lines** and **encoded** are written into a buffer: a string that nobody has read would cost less. The lines come
   from \`formatCompact\` and \`toJson\`; **bytes of JSON lines** come from \`jsonLines\`.
+- **without events** is \`tracer.lines()\`: each record becomes a line, and no event is made.
 - **a program in C** is \`bench/lines.c\`, which knows nothing but these records. It writes the same bytes, which a test
   compares, and is the bound of what is possible.
 - **CPU per event** is the processor time of all threads of the process, garbage collection included.
@@ -308,10 +309,9 @@ export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the t
 - **validate**: Node.js by itself takes 61 ms here, loading the package yaml 30 ms, and its first parse of the 568 lines
   about 60 ms, with code that is not compiled yet. There is no cache of compiled code: a file that others can write
   would become code of root.
-- **Path, compact lines and messages**: the profiles are flat, and each string that is made costs.
-- **Bytes of JSON lines**: a third is the reader, a tenth execs, an eighth garbage collection. The rest writes: each
-  copy of a piece costs 30 ns, whatever its length, and a line has six of them beside its path. A program in C needs as
-  long for a whole line as JavaScript for three pieces.
+- **Path and messages**: the profiles are flat, and each string that is made costs.
+- **Bytes of JSON lines**: a third is the addon, which writes the line, and a quarter are the texts of processes: each
+  exec makes new ones, which takes 5 µs. The rest reads records and finds their processes.
 - **All policies that Tetragon publishes**: a third of the time is the kernel's. Most of the rest is V8's, whose new
   code the emulator has to translate.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the

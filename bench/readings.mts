@@ -1,4 +1,5 @@
 // The readings that are measured: each reads events and uses some of their values.
+import { compactLines } from './dist.mjs';
 import { linesInFile } from './lines.mjs';
 import { REALISTIC_RECORDS } from './realistic.mjs';
 import {
@@ -8,6 +9,7 @@ import {
   encodedEvents,
   jsonStrings,
   lineBytes,
+  lines,
   readItems,
   type Reading,
 } from './stream.mjs';
@@ -36,13 +38,19 @@ export const readings: readonly MeasuredReading[] = [
   { name: 'in batches, compact lines', reading: compactStrings('file'), events: 400_000 },
   { name: 'in batches, JSON lines', reading: jsonStrings('file'), events: 400_000 },
   { name: 'in batches, bytes of JSON lines', reading: lineBytes('file'), events: 800_000 },
+  { name: 'bytes of JSON lines, without events', reading: lines('file'), events: 800_000 },
+  { name: 'bytes of compact lines, without events', reading: lines('file', compactLines), events: 800_000 },
   { name: '`getevents -o json` into a file', reading: linesInFile('file'), events: 400_000 },
+  { name: '`getevents -o compact` into a file', reading: linesInFile('file', 'compact'), events: 400_000 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 400_000 },
   realisticRow('in batches, counted', countBatches('realistic')),
   realisticRow('item by item, type, binary and path read', readItems('realistic')),
   realisticRow('in batches, compact lines', compactStrings('realistic')),
   realisticRow('in batches, JSON lines', jsonStrings('realistic')),
   realisticRow('in batches, bytes of JSON lines', lineBytes('realistic')),
+  realisticRow('bytes of JSON lines, without events', lines('realistic')),
+  realisticRow('bytes of compact lines, without events', lines('realistic', compactLines)),
   realisticRow('`getevents -o json` into a file', linesInFile('realistic')),
+  realisticRow('`getevents -o compact` into a file', linesInFile('realistic', 'compact')),
   realisticRow('in batches, encoded by the agent', encodedEvents('realistic')),
 ];

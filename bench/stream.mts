@@ -1,10 +1,12 @@
 // A stream of events without a kernel: the library's reader, process cache and iterators over made-up records. The
 // readings that are measured use it.
-import { compilePolicy, type HookArgument, type TracerEvent } from 'polytrace';
+import { compilePolicy, type HookArgument, type LineFormatter, type TracerEvent } from 'polytrace';
 import type { CompiledHook } from '../lib/compiled/compiled-policy.js';
 import type { NativeSession } from '../lib/native/binding.js';
 import {
   BatchIterator,
+  findLineWriter,
+  LineIterator,
   EventEncoder,
   Clock,
   EventIterator,
@@ -85,8 +87,8 @@ export const subjectRecords = (subject: Subject): readonly Buffer[] => compileSu
 export const BOOTED_NS = 1_780_000_000_123_456_789n;
 export const NODE_NAME = 'bench';
 
-/** A hub that delivers `total` events, like a tracer without its BPF backend. */
-export function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
+/** A hub that delivers `total` events, like a tracer without its BPF backend. `ends`: it then ends all iterators. */
+export function openHub(subject: Subject, total: number, ends = false): InstanceType<typeof Hub> {
   const { hook: compiled, records } = compileSubject(subject);
   const source = new RecordSource(records, total);
   const session: Pick<
@@ -105,7 +107,8 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
   };
   const clock = new Clock(() => BOOTED_NS);
   const loaded = { id: HOOK, policyName: 'bench', functionName: compiled.call, compiled, tally: newTally() };
-  return new Hub({
+  let isEnding = false;
+  const hub = new Hub({
     session: session as NativeSession,
     cache: new ProcessCache({ nodeName: NODE_NAME, clock }),
     clock,
@@ -114,8 +117,13 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
     coalesceMs: 1,
     bufferSize: 2 ** 26,
     maxQueued: 65_536,
-    onEmpty: () => undefined,
+    onEmpty: () => {
+      if (!ends || isEnding) return;
+      isEnding = true;
+      void hub.end(false);
+    },
   });
+  return hub;
 }
 
 /** Reads `total` events. The result depends on each event, so that the compiler cannot remove a read. */
@@ -213,8 +221,8 @@ export const jsonStrings = (subject: Subject): Reading =>
   );
 
 /** Formats each batch as bytes in one buffer. */
-export function lineBytes(subject: Subject): Reading {
-  const format = jsonLines();
+export function lineBytes(subject: Subject, createFormat: () => LineFormatter = jsonLines): Reading {
+  const format = createFormat();
   return async (total) => {
     let seen = 0;
     let written = 0;
@@ -223,6 +231,23 @@ export function lineBytes(subject: Subject): Reading {
       seen += batch.length;
       if (seen === total) break;
     }
+    return written;
+  };
+}
+
+/** Makes an iterator over the lines of `total` events, as Tracer.lines() does. */
+export function iterateLines(subject: Subject, total: number, format: LineFormatter): AsyncIterable<Uint8Array> {
+  const writer = findLineWriter(format);
+  if (writer === undefined) throw new Error('the function is of another copy of the library');
+  return new LineIterator(openHub(subject, total, true).addConsumer({}), writer);
+}
+
+/** Reads lines instead of events. */
+export function lines(subject: Subject, createFormat: () => LineFormatter = jsonLines): Reading {
+  const format = createFormat();
+  return async (total) => {
+    let written = 0;
+    for await (const bytes of iterateLines(subject, total, format)) written += bytes.length;
     return written;
   };
 }

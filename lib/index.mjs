@@ -7,6 +7,7 @@ export const {
   PolytraceError,
   findArgument,
   connect,
+  compactLines,
   compilePolicy,
   definePolicy,
   defineRule,

@@ -28,6 +28,7 @@ export {
   summarizeEvent,
   toJson,
 } from './output/index.js';
+export { compactLines } from './lines/compact-lines.js';
 export { jsonLines } from './lines/json-lines.js';
 export { recorder } from './recording/recorder.js';
 export { readEvents } from './recording/read-events.js';

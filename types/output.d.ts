@@ -28,6 +28,17 @@ export interface CompactOptions {
  */
 export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
+/** Formats events as lines in UTF-8. The bytes are valid until the next call. */
+export type LineFormatter = (events: Iterable<PlainEvent>) => Uint8Array;
+
+/**
+ * Returns a function that formats events as compact lines in UTF-8: the bytes of `formatCompact(event, options)` and a
+ * newline for each event, in their order. Events of a tracer are written straight from the kernel's records, in less than
+ * half the time of `formatCompact`. The bytes are valid until the function is called again: copy them, or write them
+ * before.
+ */
+export function compactLines(options?: CompactOptions): LineFormatter;
+
 /** The parts of an event's line. All strings are escaped and fit in one line. */
 export interface EventSummary {
   /** Symbol of the kind of event: 🚀 for the start of a program. */
@@ -70,7 +81,7 @@ export function toJson(event: PlainEvent, options?: JsonOptions): string;
  * each event, in their order. Events of a tracer are written straight from the kernel's records, in less than half the
  * time of `toJson`. The bytes are valid until the function is called again: copy them, or write them before.
  */
-export function jsonLines(options?: JsonOptions): (events: Iterable<PlainEvent>) => Uint8Array;
+export function jsonLines(options?: JsonOptions): LineFormatter;
 
 /** A message of the JSON export, as JSON.parse returns it. */
 export type JsonFields = Readonly<Record<string, unknown>>;

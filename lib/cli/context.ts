@@ -23,6 +23,7 @@ export type Api = Pick<
   | 'hookPolicy'
   | 'formatRunSummary'
   | 'hostGaps'
+  | 'compactLines'
   | 'jsonLines'
   | 'learnExceptions'
   | 'learnService'

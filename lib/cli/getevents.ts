@@ -14,7 +14,8 @@ import type {
 import { isLibraryPolicy } from '../names/policy-library.js';
 import { compilePatterns } from './container-options.js';
 import { OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
-import { checkNotJson, jsonOptions } from './json-options.js';
+import { joinBatches } from './joined-batches.js';
+import { checkNotJson, compactOptions, jsonOptions } from './json-options.js';
 import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
@@ -109,8 +110,11 @@ export async function getEvents(
       ...tracerOptions(options),
     });
     stop.closeOnRequest(tracer);
-    const filterBatch = (batch: readonly TracerEvent[]): readonly TracerEvent[] =>
-      filters.length === 0 ? batch : batch.filter((event) => filters.every((isWanted) => isWanted(event)));
+    const filterBatch =
+      filters.length === 0
+        ? undefined
+        : (batch: readonly TracerEvent[]): readonly TracerEvent[] =>
+            batch.filter((event) => filters.every((isWanted) => isWanted(event)));
     await printEvents(tracer, options, context, output, stop, { eventsOptions, printer, filterBatch, recording });
     const status = (await recording?.close()) ?? SUCCESS;
     recording = undefined;
@@ -204,7 +208,8 @@ function tracerOptions({
 interface PrintOptions {
   readonly eventsOptions: EventsOptions;
   readonly printer: Printer<TracerEvent>;
-  readonly filterBatch: (batch: readonly TracerEvent[]) => readonly TracerEvent[];
+  /** Undefined: all events are printed. */
+  readonly filterBatch: ((batch: readonly TracerEvent[]) => readonly TracerEvent[]) | undefined;
   readonly recording: RecordingFile | undefined;
 }
 
@@ -217,7 +222,9 @@ async function printEvents(
   { eventsOptions, printer, filterBatch, recording }: PrintOptions,
 ): Promise<void> {
   if (stop.requested) return;
-  const batches = tracer.batches(eventsOptions);
+  const lines = recording === undefined && filterBatch === undefined ? printer.lines : undefined;
+  const chunks = lines && tracer.lines(lines, eventsOptions);
+  const batches = chunks === undefined ? tracer.batches(eventsOptions) : undefined;
   const policies = tracer.policies();
   for (const { name, skipped, warnings } of policies) {
     for (const { line, column, code, message } of warnings) {
@@ -230,8 +237,9 @@ async function printEvents(
   printMessage(context, readyLine(policies));
   if (options.duration !== undefined) stop.requestAfter(options.duration * 1000);
   if (printer.start !== '' && !(await output.write(printer.start))) return;
-  for await (const batch of batches) {
-    const events = filterBatch(batch);
+  for await (const chunk of chunks ?? []) if (!(await output.write(chunk))) return;
+  for await (const batch of batches === undefined ? [] : joinBatches(batches)) {
+    const events = filterBatch === undefined ? batch : filterBatch(batch);
     await recording?.write(events);
     const text = printer.format(events);
     if (text.length > 0 && !(await output.write(text))) return;
@@ -246,7 +254,8 @@ function tracerPrinter(options: GetEventsOptions, context: Context): Printer<Tra
   return createPrinter(options, context, {
     view: (event: TracerEvent) => event,
     json: (event) => context.api.toJson(event, json),
-    jsonLines: context.api.jsonLines(json),
+    lines: (output) =>
+      output === 'json' ? context.api.jsonLines(json) : context.api.compactLines(compactOptions(options, context)),
   });
 }
 

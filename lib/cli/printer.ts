@@ -1,5 +1,5 @@
 /** Formats events for `--output`. The events come from a tracer, an agent or a recording. */
-import type { PlainEvent, PlainOf, ProcessExecEvent } from '../../types/index.js';
+import type { LineFormatter, PlainEvent, PlainOf, ProcessExecEvent } from '../../types/index.js';
 import { escapeUnsafeJson } from '../output/escape.js';
 import { terminalWidth } from './columns.js';
 import type { Context } from './context.js';
@@ -17,8 +17,8 @@ export interface PrinterOptions extends FormatOptions {
 export interface EventAccess<E> {
   readonly view: (event: E) => PlainEvent | undefined;
   readonly json: (event: E) => string;
-  /** Formats the lines of `json` as bytes, which the next call overwrites. Undefined: there is no faster way. */
-  readonly jsonLines?: (batch: readonly E[]) => Uint8Array;
+  /** Returns the function that formats events of a tracer as bytes. Undefined: they come from elsewhere. */
+  readonly lines?: (output: 'json' | 'compact') => LineFormatter;
 }
 
 export interface Printer<E> {
@@ -26,6 +26,8 @@ export interface Printer<E> {
   readonly start: string;
   /** Formats events. Bytes are valid until the next call. */
   readonly format: (batch: readonly E[]) => string | Uint8Array;
+  /** The function that formats the events, if it is one of jsonLines() or compactLines(): then no events are needed. */
+  readonly lines?: LineFormatter;
   /** Returns the output after the last event. */
   readonly end: () => string;
 }
@@ -42,14 +44,12 @@ export function standardOutput<E>(printer: Printer<E>, context: Context): EventD
 
 export function createPrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
-  const { jsonLines } = access;
-  if (
-    jsonLines !== undefined &&
-    options.output === 'json' &&
-    options.pretty !== true &&
-    options.processes !== 'matched'
-  )
-    return { start: '', format: jsonLines, end: () => '' };
+  const { output } = options;
+  const isPlain = options.pretty !== true && options.processes !== 'matched';
+  if (access.lines !== undefined && output !== 'table' && isPlain) {
+    const lines = access.lines(output);
+    return { start: '', format: lines as Printer<E>['format'], lines, end: () => '' };
+  }
   const { titles, line } = lineFormatter(options.output, options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
   const formatEvent = (event: E): string => {
@@ -59,7 +59,7 @@ export function createPrinter<E>(options: PrinterOptions, context: Context, acce
   return { start: titles, format: (batch) => batch.map(formatEvent).join(''), end: () => '' };
 }
 
-interface LineFormatter<E> {
+interface EventFormatter<E> {
   readonly titles: string;
   readonly line: (event: E) => string;
 }
@@ -69,7 +69,7 @@ function lineFormatter<E>(
   options: PrinterOptions,
   context: Context,
   access: EventAccess<E>,
-): LineFormatter<E> {
+): EventFormatter<E> {
   switch (output) {
     case 'json':
       return { titles: '', line: jsonLineFormatter(options, access) };
@@ -97,7 +97,7 @@ function compactLineFormatter<E>(
   };
 }
 
-function tableLineFormatter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): LineFormatter<E> {
+function tableLineFormatter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): EventFormatter<E> {
   const table = new EventTable(options.fields, terminalWidth(context));
   const redact = createRedactor(options, context);
   const line = (event: E): string => {

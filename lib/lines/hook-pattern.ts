@@ -2,7 +2,7 @@
  * The pattern of the JSON lines of a hook. What is the same in all lines is cut out of the line that toJson() formats for
  * the first event, so the format has one source.
  */
-import type { HookArgument, TracerEvent } from '../../types/events.js';
+import type { HookArgument, PlainEvent } from '../../types/events.js';
 import type { JsonOptions } from '../../types/output.js';
 import type { CompiledValue } from '../compiled/compiled-policy.js';
 import type { LoadedHook } from '../events/hook.js';
@@ -14,7 +14,7 @@ import { LineOp } from './line-arena.js';
 import { LinePattern } from './line-pattern.js';
 import { addValue } from './value-parts.js';
 
-type HookEvent = Extract<TracerEvent, { readonly args: unknown }>;
+type HookEvent = Extract<PlainEvent, { readonly args: unknown }>;
 
 /** Header flags of events with members that other events do not have. */
 const RARE_FLAGS = EventFlag.EVENT_SOCKET_OWNER | EventFlag.EVENT_IMA_HASH | EventFlag.EVENT_MARKED;
@@ -32,12 +32,9 @@ export function isPlainRecord(chunk: RecordChunk, at: number, { args, returnArg 
   );
 }
 
-/**
- * Returns undefined if the lines of the hook have to be formatted in another way. `event` has a plain record of the hook.
- * All events with the same attach point have the same pattern.
- */
+/** See LineFormat. */
 export function createHookPattern(
-  event: TracerEvent,
+  event: PlainEvent,
   { compiled }: LoadedHook,
   options: JsonOptions,
 ): LinePattern | undefined {

@@ -27,6 +27,7 @@ export const LineOp = {
   string: 14,
   path: 15,
   permission: 16,
+  word: 17,
 } as const;
 
 export type LineOp = (typeof LineOp)[keyof typeof LineOp];

@@ -19,7 +19,7 @@ const COUNT = 1;
 const OUTPUT = 2;
 const GAPS = 3;
 
-export class LineBatch<E> {
+export class LineBatch<S> {
   readonly arena = new LineArena();
   /** The texts of the lines that JavaScript formats. */
   readonly texts = new LineBuffer();
@@ -27,19 +27,26 @@ export class LineBatch<E> {
   number = 0;
   readonly #find: () => WriteLines;
   #writeLines: WriteLines | undefined;
-  readonly #format: (event: E) => string;
+  readonly #format: (source: S) => string;
   readonly #output = new LineBuffer();
   readonly #lines = new Uint32Array(LINES_MAX * LINE_WORDS);
   readonly #progress = new Uint32Array(4);
-  readonly #events: (E | undefined)[] = [];
+  /** What each line that waits is made of. */
+  readonly #sources: (S | undefined)[] = [];
+  #used = 0;
   #count = 0;
   #records: RecordBuffer | undefined;
   #clock: Clock | undefined;
 
-  /** `format` formats the line of an event that the addon cannot write. */
-  constructor(format: (event: E) => string, find = findWriteLines) {
+  /** `format` formats a line that the addon cannot write. */
+  constructor(format: (source: S) => string, find = findWriteLines) {
     this.#format = format;
     this.#find = find;
+  }
+
+  /** Number of bytes so far, without those of the lines that wait. */
+  get size(): number {
+    return this.#output.end;
   }
 
   /** Begins a batch. Lines of an earlier one are left over if the formatting of an event has thrown. */
@@ -51,44 +58,48 @@ export class LineBatch<E> {
 
   /** Returns the bytes of all lines. The next batch overwrites them. */
   finish(): Uint8Array {
-    this.#flush();
-    // no record is retained
+    this.flush();
+    // no record and no event is retained
     this.#records = undefined;
+    this.#sources.fill(undefined, 0, this.#used);
+    this.#used = 0;
     return this.#output.bytes.subarray(0, this.#output.end);
   }
 
   /** Must be called before the texts and places of a line are made. */
   prepare(records: RecordBuffer, clock: Clock): void {
     if (this.#count === LINES_MAX || records !== this.#records || clock !== this.#clock) {
-      this.#flush();
+      this.flush();
       this.#records = records;
       this.#clock = clock;
     }
     if (!this.arena.isFull) return;
-    this.#flush();
+    this.flush();
     this.arena.clear();
     this.number += 1;
   }
 
-  /** Adds a line: offsets of its record in the buffer, of its pattern and its process, and of its texts. */
-  add(event: E, record: number, pattern: number, process: number, text: number): void {
+  /** Adds a line with what it is made of: offsets of its record in the buffer, of its pattern and its process, and of its texts. */
+  add(source: S, record: number, pattern: number, process: number, text: number): void {
     const at = this.#count * LINE_WORDS;
     const lines = this.#lines;
     lines[at] = record;
     lines[at + 1] = pattern;
     lines[at + 2] = process;
     lines[at + 3] = text;
-    this.#events[this.#count++] = event;
+    this.#sources[this.#count++] = source;
+    if (this.#count > this.#used) this.#used = this.#count;
   }
 
   /** Adds a line that JavaScript formats. */
-  addFormatted(event: E): void {
-    if (this.#count === LINES_MAX) this.#flush();
-    if (this.#count === 0) this.#output.text(this.#format(event));
-    else this.add(event, 0, NO_PATTERN, 0, 0);
+  addFormatted(source: S): void {
+    if (this.#count === LINES_MAX) this.flush();
+    if (this.#count === 0) this.#output.text(this.#format(source));
+    else this.add(source, 0, NO_PATTERN, 0, 0);
   }
 
-  #flush(): void {
+  /** Writes the lines that wait. */
+  flush(): void {
     if (this.#count === 0) return;
     const { arena, texts } = this;
     const [output, progress, clock] = [this.#output, this.#progress, this.#clock as Clock];
@@ -113,9 +124,7 @@ export class LineBatch<E> {
     this.#discardLines();
   }
 
-  /** No event is retained. */
   #discardLines(): void {
-    this.#events.fill(undefined, 0, this.#count);
     this.#count = 0;
     this.texts.reset();
   }
@@ -126,7 +135,7 @@ export class LineBatch<E> {
     const places: number[] = [];
     const formatted: Buffer[] = [];
     for (let at = 0; at < count * LINE_WORDS; at += LINE_WORDS) {
-      formatted.push(Buffer.from(this.#format(this.#events[this.#lines[at] as number] as E)));
+      formatted.push(Buffer.from(this.#format(this.#sources[this.#lines[at] as number] as S)));
       places.push(this.#lines[at + 1] as number);
     }
     this.#output.insert(places, formatted);

@@ -13,6 +13,8 @@ const WORD = 4;
 export class LinePattern {
   /** The parts that JavaScript formats for each event, in their order. */
   readonly texts: FormatText[] = [];
+  /** True if a part is a text of the process. */
+  hasProcess = false;
   readonly #parts: [op: LineOp, a: number, b: number][] = [];
   readonly #bytes: Uint8Array[] = [];
   #size = 0;
@@ -35,6 +37,7 @@ export class LinePattern {
 
   add(op: LineOp, a = 0, b = 0): this {
     this.#parts.push([op, a, b]);
+    if (op === LineOp.process) this.hasProcess = true;
     return this;
   }
 

@@ -3,7 +3,7 @@ import type { PlainProcess } from '../../types/events.js';
 import type { RelatedProcess, ViewedProcess } from '../process/view.js';
 import type { LineArena } from './line-arena.js';
 
-/** Formats the JSON before the thread id, and the JSON after it. */
+/** Formats the two texts of a process: JSON before and after the thread id, and a compact line before and after the values. */
 export type FormatProcess = (process: ViewedProcess, related: RelatedProcess | undefined) => readonly [string, string];
 
 class ProcessTexts {
@@ -16,6 +16,7 @@ class ProcessTexts {
   readonly #container: PlainProcess['container'];
   readonly #pod: PlainProcess['pod'];
   readonly #isInTree: boolean;
+  readonly #parent: RelatedProcess | undefined;
   readonly #related: RelatedProcess | undefined;
   readonly #relatedContainer: PlainProcess['container'];
   readonly #relatedPod: PlainProcess['pod'];
@@ -28,6 +29,7 @@ class ProcessTexts {
     this.#container = process.container;
     this.#pod = process.pod;
     this.#isInTree = process.inInitTree;
+    this.#parent = process.parentProcess;
     this.#related = related;
     this.#relatedContainer = related?.container;
     this.#relatedPod = related?.pod;
@@ -45,6 +47,7 @@ class ProcessTexts {
     return (
       this.#generation === this.#arena.generation &&
       related === this.#related &&
+      process.parentProcess === this.#parent &&
       process.container === this.#container &&
       process.pod === this.#pod &&
       process.inInitTree === this.#isInTree &&

@@ -31,6 +31,19 @@ const NUMBERS: Partial<Record<CompiledValue['type'], LineOp>> = {
 const STRINGS: ReadonlySet<CompiledValue['type']> = new Set(['string', 'data_loc', 'filename']);
 const FILES: ReadonlySet<CompiledValue['type']> = new Set(['file', 'path', 'fd', 'kiocb', 'dentry', 'linux_binprm']);
 
+/** The operation for a number of this type; undefined for other types. */
+export function numberOp({ type }: CompiledValue): LineOp | undefined {
+  return NUMBERS[type];
+}
+
+export function isString({ type }: CompiledValue): boolean {
+  return STRINGS.has(type);
+}
+
+export function isFile({ type }: CompiledValue): boolean {
+  return FILES.has(type);
+}
+
 /** Samples that do not stand in the names of members. A label follows the value. */
 const NUMBER = 7;
 const STRING = '#';
@@ -38,14 +51,14 @@ const PERMISSION = '-rw-r--r--';
 
 /** Adds the JSON of the value in a slot. */
 export function addValue(pattern: LinePattern, value: CompiledValue, slot: number): void {
-  const number = NUMBERS[value.type];
+  const number = numberOp(value);
   if (number !== undefined) {
     const [before, after] = split(value, { value: NUMBER }, String(NUMBER));
     pattern.fixed(before).add(number, slot).fixed(after);
-  } else if (STRINGS.has(value.type)) {
+  } else if (isString(value)) {
     const [before, after] = split(value, { value: STRING, truncated: false }, STRING);
     pattern.fixed(before).add(LineOp.string, slot).fixed(after);
-  } else if (FILES.has(value.type)) {
+  } else if (isFile(value)) {
     const sample = { path: STRING, flags: [], permission: PERMISSION };
     const [before, rest] = split(value, sample, STRING);
     const [between, after] = splitAt(rest, PERMISSION);

@@ -92,17 +92,40 @@ function formatEventLine(event: PlainEvent, options: CompactOptions): string {
   // It is about a cgroup, not about one process.
   if (event.type === 'process_throttle')
     return `${time}${emoji} ${paint(label, color)} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${detail}`;
-  const { source, binary } = processStrings(event.process, event.nodeName);
-  const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
   const actions = 'actions' in event ? formatActions(event) : '';
-  const who = options.who === true ? formatWho(event) : '';
   const marks = 'actions' in event ? formatMarks(event) : '';
-  const line = `${time}${head}${prependSpace(detail)}${prependSpace(marks)}${paintPart(actions, 'red', paint)}${paintPart(who, 'dim', paint)}`;
+  const head = `${time}${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${processText(event, paint)}`;
+  const line = `${head}${prependSpace(detail)}${prependSpace(marks)}${paintPart(actions, 'red', paint)}${whoText(event, options.who, paint)}`;
   if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
   const width = displayWidth(line.replace(ANSI, ''));
   return (
     line + ' '.repeat(Math.max(1, LINE_COLUMNS - width - displayWidth(CAPABILITY_MARK))) + paint(CAPABILITY_MARK, 'red')
   );
+}
+
+/** What the lines of a process have in common. */
+export interface CompactProcess {
+  readonly process: PlainProcess;
+  readonly parent?: PlainProcess | undefined;
+  readonly nodeName: string;
+}
+
+/** Returns the two texts that are the same in all lines of a process: before the values, and at the end of the line. */
+export function compactProcessTexts(
+  process: CompactProcess,
+  { color, who }: Pick<CompactOptions, 'color' | 'who'>,
+): readonly [before: string, end: string] {
+  const paint = color === true ? addColor : keepPlain;
+  return [processText(process, paint), whoText(process, who, paint)];
+}
+
+function processText({ process, nodeName }: CompactProcess, paint: typeof addColor): string {
+  const { source, binary } = processStrings(process, nodeName);
+  return `${paint(source, 'dim')} ${binary}`;
+}
+
+function whoText(process: CompactProcess, who: boolean | undefined, paint: typeof addColor): string {
+  return who === true ? paintPart(formatWho(process), 'dim', paint) : '';
 }
 
 function formatStacks({ kernelStack, userStack }: ActionEvent): string {
@@ -228,7 +251,7 @@ function reportReason({ message = '', policyName }: Pick<PlainHookEvent, 'messag
   return message === '' ? policyName : message;
 }
 
-function formatWho({ process, parent }: PlainProcessEvent): string {
+function formatWho({ process, parent }: CompactProcess): string {
   const program = parent === undefined || parent.binary === '' ? '' : `, ${quoteUnsafe(baseName(parent.binary))}`;
   return `(pid ${process.pid}, uid ${process.uid}${program})`;
 }

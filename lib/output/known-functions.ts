@@ -64,6 +64,12 @@ const VARYING = {
   security_file_mprotect: (args) => ({ emoji: '📝', label: `mprotect-${formatProtection(findNumber(args, 2) ?? 0)}` }),
 } satisfies Readonly<Record<string, (args: Args) => Pick<CallSummary, 'emoji' | 'label'> | undefined>>;
 
+/** True if the number of a parameter decides about the line, but is not in it. */
+export function variesWithNumber(functionName: string): boolean {
+  const name = functionName.replace(SYSTEM_CALL_PREFIX, '');
+  return hasRow(VARYING, name) || name === ('sys_setns' satisfies KnownFunction);
+}
+
 /** A function that the compact output shows in its own way. Tests have a line of each. */
 export type KnownFunction = keyof typeof FUNCTION_ROWS | keyof typeof VARYING;
 

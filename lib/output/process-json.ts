@@ -3,6 +3,7 @@ import type { BinaryProperties, Namespaces, PlainProcess, Pod } from '../../type
 import type { JsonOptions, Redactor } from '../../types/output.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
+import { getTrackedProcess, ProcessView, type ViewedProcess } from '../process/view.js';
 import { capabilitiesJson, listField, longField, message, stringField } from './json-fields.js';
 import { escapeUnsafeJson } from './escape.js';
 import { flattenString } from './memoize.js';
@@ -80,7 +81,8 @@ export class ProcessWriter {
   }
 
   #cachedParts(process: PlainProcess): ProcessParts {
-    let parts = this.#cache.get(process);
+    const tracked = process instanceof ProcessView ? getTrackedProcess(process) : undefined;
+    let parts = tracked === undefined ? this.#cache.get(process) : findParts(tracked, this);
     const { container, pod, inInitTree: isInTree } = process;
     if (parts === undefined || parts.container !== container || parts.pod !== pod || parts.isInTree !== isInTree) {
       parts = {
@@ -93,7 +95,8 @@ export class ProcessWriter {
         relativeText: undefined,
         withParent: undefined,
       };
-      this.#cache.set(process, parts);
+      if (tracked === undefined) this.#cache.set(process, parts);
+      else keepParts(tracked, this, parts);
     }
     return parts;
   }
@@ -127,6 +130,28 @@ export class ProcessWriter {
     const text = process.arguments;
     return this.#redact === undefined ? text : hideRanges(text, this.#redact(text, process.binary));
   }
+}
+
+/** The parts are kept with the process: a weak map costs each garbage collection. */
+interface KeptParts {
+  readonly writer: ProcessWriter;
+  parts: ProcessParts;
+}
+
+/** A process is formatted with few different options. The oldest are forgotten. */
+const OPTIONS_MAX = 4;
+
+function findParts({ jsonParts }: ViewedProcess, writer: ProcessWriter): ProcessParts | undefined {
+  if (jsonParts === undefined) return undefined;
+  for (const kept of jsonParts as KeptParts[]) if (kept.writer === writer) return kept.parts;
+  return undefined;
+}
+
+function keepParts(tracked: ViewedProcess, writer: ProcessWriter, parts: ProcessParts): void {
+  const list = (tracked.jsonParts ??= []) as KeptParts[];
+  const known = list.find((kept) => kept.writer === writer);
+  if (known !== undefined) known.parts = parts;
+  else if (list.unshift({ writer, parts }) > OPTIONS_MAX) list.pop();
 }
 
 function mainThreadText(parts: ProcessParts, pid: number): string {

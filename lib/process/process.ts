@@ -71,6 +71,8 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
   epoch = 0;
   /** The cache of the formats of lines, for this process. */
   lineFragments: object | undefined;
+  /** The cache of the JSON, for this process. */
+  jsonParts: object | undefined;
 
   #execId: string | undefined;
   #view: ProcessView | undefined;

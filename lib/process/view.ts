@@ -42,6 +42,8 @@ export interface ViewedProcess extends PlainProcess {
   readonly formerProcess?: RelatedProcess | undefined;
   /** The cache of the formats of lines, for this process. */
   lineFragments?: object | undefined;
+  /** The cache of the JSON, for this process. */
+  jsonParts?: object | undefined;
   readonly ancestors: readonly Process[];
 }
 

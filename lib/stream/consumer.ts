@@ -6,6 +6,7 @@ import { hookName } from '../names/attach-points.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions, TracerIterator } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
+import type { LineSink } from './line-sink.js';
 import { ClockSampler, type YieldTimer } from './yield-timer.js';
 
 export interface Loss {
@@ -20,6 +21,8 @@ export interface EventFeed {
   readonly yieldTimer: YieldTimer;
   /** Reads the available events and hands them to every consumer. Returns false if there are none. */
   pull(): boolean;
+  /** Reads the available records, and adds their lines. Returns false if there are none, or if they need events. */
+  pullLines(sink: LineSink): boolean;
   /** Calls wake() of waiting consumers when there are more events. */
   wait(consumer: Consumer): void;
   stopWaiting(consumer: Consumer): void;
@@ -111,6 +114,15 @@ export class Consumer {
     return [...batch, ...this.#takeDropped()];
   }
 
+  /** Adds the lines of the next events without waiting. Returns false if there are none now. */
+  addLines(sink: LineSink): boolean {
+    const isIdle = this.#batches.length === 0 && this.#dropped.size === 0;
+    if (isIdle && !this.#ended && this.#filter === undefined && this.#feed.pullLines(sink)) return true;
+    const batch = this.take();
+    if (batch !== undefined) sink.addEvents(batch);
+    return batch !== undefined;
+  }
+
   /** Resolves when take() may return events, or when the stream has ended. */
   async waitForEvents(): Promise<void> {
     if (this.#ended) return;
@@ -152,10 +164,15 @@ export class Consumer {
 /** Closes the consumer of an iterator that was garbage-collected: nobody can read its queue. */
 const collectedIterators = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
 
+/** Must be called once for each iterator. */
+export function closeWithIterator(iterator: object, consumer: Consumer): void {
+  collectedIterators.register(iterator, consumer);
+}
+
 /** Iterates over arrays of events. Each array contains all events that are available. */
 export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
   constructor(private readonly consumer: Consumer) {
-    collectedIterators.register(this, consumer);
+    closeWithIterator(this, consumer);
   }
 
   async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
@@ -196,7 +213,7 @@ export class EventIterator implements TracerIterator<TracerEvent> {
   readonly #sampler = new ClockSampler();
 
   constructor(private readonly consumer: Consumer) {
-    collectedIterators.register(this, consumer);
+    closeWithIterator(this, consumer);
   }
 
   next(): Promise<IteratorResult<TracerEvent, undefined>> {

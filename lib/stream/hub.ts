@@ -12,6 +12,7 @@ import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import type { LoadedHook } from '../events/hook.js';
 import { LossEvent } from '../events/loss.js';
 import type { AwaitedWork, LateWork } from './late-work.js';
+import type { LineSink } from './line-sink.js';
 import { RecordReader } from './reader.js';
 import { EarlierReaders, type EarlierReader } from './earlier-readers.js';
 import type { EarlierTracer, Handover } from './handover.js';
@@ -207,6 +208,24 @@ export class Hub implements EventFeed {
     const events = more === 0 ? (records ?? []) : [...earlier, ...(records ?? []), ...losses, ...stops];
     this.#events += records?.length ?? 0;
     this.#delayedEvents = events;
+    return true;
+  }
+
+  pullLines(sink: LineSink): boolean {
+    const { waitFor } = this.#options;
+    const needsEvents = this.#consumers.size > 1 || this.#merged !== undefined || this.#delayedEvents !== undefined;
+    if (needsEvents || this.#ending || waitFor?.work.isWaiting === true || !this.#reader.fill()) return false;
+    this.#armed = false;
+    sink.addEvents(this.#earlier.splice(0));
+    const { count, isWaiting, held } = this.#reader.addLines(sink, waitFor?.work);
+    this.#events += count;
+    if (isWaiting) {
+      // the losses follow the records that are left
+      this.#delayedEvents = held && [held];
+      return true;
+    }
+    const stops = this.#throttles.takeStops(() => this.#options.clock.now());
+    sink.addEvents([...this.#unreported.splice(0), ...stops] as readonly TracerEvent[]);
     return true;
   }
 

@@ -21,6 +21,8 @@ import { createHookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
 import { ThrottleEvent } from '../events/throttle.js';
+import type { AwaitedWork } from './late-work.js';
+import type { LineSink } from './line-sink.js';
 import { Throttles } from './throttles.js';
 
 /** Large enough that new buffers are rarely allocated. Small enough that V8 frees them as young objects. */
@@ -35,6 +37,15 @@ const BATCH_BYTES = 64 * 1024;
  * keeps retains its chunk and some small objects: less than 4 KB.
  */
 const RECORD_CHUNK_BYTES = 2 * 1024;
+
+/** What addLines() has read. */
+export interface ReadLines {
+  /** Number of events, whether they were made or not. */
+  readonly count: number;
+  /** True if the rest of the records has to wait. */
+  readonly isWaiting: boolean;
+  readonly held: TracerEvent | undefined;
+}
 
 /** Returns false for a record that another tracer reports. */
 export type AcceptsRecord = (chunk: RecordChunk, at: number) => boolean;
@@ -52,6 +63,8 @@ export class RecordReader {
   /** The records in the buffer that are not decoded yet. */
   #next = 0;
   #end = 0;
+  /** True if an event refers to the buffer. */
+  #hasEvents = false;
 
   /**
    * `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded.
@@ -101,10 +114,12 @@ export class RecordReader {
 
   /** If a buffer survives a garbage collection, a program keeps events of it: their chunks are copied. */
   #nextBuffer(): void {
-    for (const retained of this.#source.track(this.#buffer)) retained.detachChunks();
-    this.#buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
     this.#next = 0;
     this.#end = 0;
+    if (!this.#hasEvents) return;
+    this.#hasEvents = false;
+    for (const retained of this.#source.track(this.#buffer)) retained.detachChunks();
+    this.#buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
   }
 
   /** Must be called after the last read. Afterwards an event retains only its own chunk. */
@@ -115,6 +130,7 @@ export class RecordReader {
   /** Returns the events of the records that were copied, up to this time. */
   decode(until?: bigint): TracerEvent[] {
     const events = youngArray<TracerEvent>();
+    this.#hasEvents = true;
     const buffer = this.#buffer;
     const end = this.#end;
     let at = this.#next;
@@ -136,6 +152,65 @@ export class RecordReader {
     }
     this.#next = at;
     return events;
+  }
+
+  /**
+   * Adds the lines of the records that were copied. Ends early when events have to wait for `work`: the last event is
+   * then returned instead of its line, if there is one. The records are overwritten later, so an event that is not
+   * returned must not be kept.
+   */
+  addLines(sink: LineSink, work: Pick<AwaitedWork, 'isWaiting'> | undefined): ReadLines {
+    const all = new RecordChunk(this.#buffer, this.#next, this.#end);
+    let at = this.#next;
+    let count = 0;
+    let isWaiting = false;
+    let held: TracerEvent | undefined;
+    const buffer = this.#buffer;
+    const end = this.#end;
+    while (!isWaiting && at + EventHeader.sizeof <= end) {
+      const size = buffer.view.getUint32(at + EventHeader.size, true);
+      if (size < EventHeader.sizeof || at + size > end) at = end; // cannot happen: native code has checked the size
+      if (at === end) break;
+      if (this.#addHookLine(all, at, size, sink, work)) {
+        count += 1;
+      } else {
+        const chunk = new RecordChunk(buffer, at, at + size);
+        const event = this.#decodeRecord(chunk, at, size);
+        isWaiting = work?.isWaiting === true;
+        if (event !== undefined) {
+          count += 1;
+          // throttle events are kept until the throttling ends
+          if (isWaiting || event.type === 'process_throttle') {
+            this.#hasEvents = true;
+            buffer.chunks.push(chunk);
+          }
+          if (isWaiting) held = event;
+          else sink.addEvents([event]);
+        }
+      }
+      at += (size + 7) & ~7;
+    }
+    this.#next = at;
+    sink.flush();
+    return { count, isWaiting, held };
+  }
+
+  /** Returns false for a record that is not of a hook, or needs an event. */
+  #addHookLine(
+    chunk: RecordChunk,
+    at: number,
+    size: number,
+    sink: LineSink,
+    work: Pick<AwaitedWork, 'isWaiting'> | undefined,
+  ): boolean {
+    if (chunk.u16(at + EventHeader.type) !== EventType.EVENT_HOOK || size < EventHook.sizeof) return false;
+    const hook = this.#hooks.get(chunk.u32(at + EventHook.hook));
+    if (hook === undefined || hook.requests !== undefined || hook.lateMembers !== undefined) return false;
+    const process = this.#cache.findForHook(chunk, at);
+    // a process that was not known can belong to a container whose name is looked up
+    if (work?.isWaiting === true || !sink.addRecord(hook, process, chunk, at)) return false;
+    hook.tally.posted += 1;
+    return true;
   }
 
   #decodeRecord(chunk: RecordChunk, at: number, size: number): TracerEvent | undefined {

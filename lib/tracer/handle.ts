@@ -5,6 +5,7 @@
  */
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import type { Process, TracerEvent } from '../../types/events.js';
+import type { LineFormatter } from '../../types/output.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -53,6 +54,10 @@ export class TracerHandle implements Tracer {
 
   batches(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {
     return this.#hold(this.#tracer.batches(options as EventsOptions));
+  }
+
+  lines(format: LineFormatter, options?: EventsOptions): TracerIterator<Uint8Array> {
+    return this.#hold(this.#tracer.lines(format, options));
   }
 
   [Symbol.asyncIterator](): TracerIterator<TracerEvent> {

@@ -1,5 +1,6 @@
 /** The tracer: connects the policies, the BPF programs and the stream of events. */
 import { inspect } from 'node:util';
+import type { LineFormatter } from '../../types/output.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
@@ -34,10 +35,12 @@ import { Clock } from '../process/clock.js';
 import { findCgroupMount } from '../process/cgroup-hierarchy.js';
 import { isInHostNamespace } from '../process/proc-files.js';
 import { LateMembers } from '../events/late-members.js';
+import { findLineWriter } from '../lines/line-writer.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
 import { Handover } from '../stream/handover.js';
 import { Hub } from '../stream/hub.js';
 import { CombinedWork, LateWork } from '../stream/late-work.js';
+import { LineIterator } from '../stream/line-iterator.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
 import { AbiLimit, ScratchGuard, SensorHook } from '../wire/layout.gen.js';
 import { badOptionError, checkPolicyName } from './bad-option.js';
@@ -221,6 +224,13 @@ class KernelTracer implements OwnedTracer {
     const batches = new BatchIterator(this.#join(options));
     const plain = options.plain === true ? new PlainIterator(batches, (batch) => batch.map(toPlainEvent)) : batches;
     return plain as TracerIterator<never>;
+  }
+
+  lines(format: LineFormatter, options: EventsOptions = {}): TracerIterator<Uint8Array> {
+    const writer = findLineWriter(format);
+    if (writer === undefined)
+      throw badOptionError('format', 'is another function', 'pass a function of jsonLines() or compactLines()');
+    return new LineIterator(this.#join(options), writer);
   }
 
   #join(options: EventsOptions | PlainEventsOptions): Consumer {

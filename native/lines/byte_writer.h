@@ -12,6 +12,10 @@ namespace polytrace {
 // The result of writing a line, or a part of it. `elsewhere`: JavaScript formats the line.
 enum class Written { yes, elsewhere, no_space };
 
+// Bytes that are written unchanged. json: printable ASCII without quotes and backslashes, which needs no escapes in
+// JSON. word: printable ASCII without spaces and quotes, which needs no quotes in a compact line.
+enum class PlainBytes { json, word };
+
 class ByteWriter {
  public:
   explicit ByteWriter(std::span<uint8_t> output, size_t used)
@@ -44,19 +48,19 @@ class ByteWriter {
     return Written::yes;
   }
 
-  // Copies a string that needs no escapes in JSON: printable ASCII without quotes and backslashes.
+  template <PlainBytes plain>
   Written copy_plain(std::span<const uint8_t> bytes) {
     uint8_t* at = extend(bytes.size());
     if (at == nullptr) return Written::no_space;
     const size_t size = bytes.size();
     uint64_t bad = 0;
     if (size >= WORD) {
-      for (size_t i = 0; i + WORD < size; i += WORD) bad |= copy_word(at, bytes.data(), i);
-      bad |= copy_word(at, bytes.data(), size - WORD);
+      for (size_t i = 0; i + WORD < size; i += WORD) bad |= copy_word<plain>(at, bytes.data(), i);
+      bad |= copy_word<plain>(at, bytes.data(), size - WORD);
     } else {
       for (size_t i = 0; i < size; i++) {
         at[i] = bytes[i];
-        bad |= find_escapes(ONES * bytes[i]);
+        bad |= find_others<plain>(ONES * bytes[i]);
       }
     }
     return (bad & HIGH) == 0 ? Written::yes : Written::elsewhere;
@@ -89,18 +93,22 @@ class ByteWriter {
 
   size_t space() const { return static_cast<size_t>(end_ - at_); }
 
+  template <PlainBytes plain>
   static uint64_t copy_word(uint8_t* to, const uint8_t* from, size_t offset) {
     uint64_t word;
     std::memcpy(&word, from + offset, WORD);
     std::memcpy(to + offset, &word, WORD);
-    return find_escapes(word);
+    return find_others<plain>(word);
   }
 
   // The result has the highest bit of a byte if one of the bytes is not plain. A subtraction can borrow from the next
   // byte, but only where the byte itself is not plain.
-  static uint64_t find_escapes(uint64_t word) {
+  template <PlainBytes plain>
+  static uint64_t find_others(uint64_t word) {
     const auto has_zero = [](uint64_t bytes) { return (bytes - ONES) & ~bytes; };
-    return word | (word - ONES * 0x20) | (word + ONES) | has_zero(word ^ ONES * '"') | has_zero(word ^ ONES * '\\');
+    const uint64_t first = plain == PlainBytes::word ? 0x21 : 0x20;
+    const uint64_t others = word | (word - ONES * first) | (word + ONES) | has_zero(word ^ ONES * '"');
+    return plain == PlainBytes::word ? others : others | has_zero(word ^ ONES * '\\');
   }
 
   uint8_t* start_;

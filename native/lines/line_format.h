@@ -39,6 +39,7 @@ enum class Op : uint32_t {
   string = 14,      // the string of the value `a`
   path = 15,        // the same, and it must not be empty
   permission = 16,  // the mode of the value `a` by the table at the offset `b` of the pattern
+  word = 17,        // like path, and it must need no quotes in a compact line
 };
 
 // A part of a pattern. In the arena, a pattern is the number of its parts, the parts, and further bytes.

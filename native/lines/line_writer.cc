@@ -130,16 +130,18 @@ class LineWriter {
       case Op::i64: return out.integer(static_cast<int64_t>(slot.value));
       case Op::u64: return out.unsigned_integer(slot.value);
       case Op::string:
-      case Op::path: return write_string(slot.string, part.op == Op::path, out);
+      case Op::path:
+      case Op::word: return write_string(slot.string, part.op, out);
       case Op::permission: return write_permission(slot.mode, pattern_ + part.b, out);
       default: return Written::elsewhere;
     }
   }
 
-  Written write_string(const string_ref& ref, bool is_path, ByteWriter& out) const {
+  Written write_string(const string_ref& ref, Op op, ByteWriter& out) const {
     std::span<const uint8_t> text;
-    if (ref.flags != 0 || (is_path && ref.length == 0) || !record_.find_string(ref, text)) return Written::elsewhere;
-    return out.copy_plain(text);
+    if (ref.flags != 0 || (op != Op::string && ref.length == 0) || !record_.find_string(ref, text))
+      return Written::elsewhere;
+    return op == Op::word ? out.copy_plain<PlainBytes::word>(text) : out.copy_plain<PlainBytes::json>(text);
   }
 
   Written write_permission(uint32_t mode, size_t table_at, ByteWriter& out) const {

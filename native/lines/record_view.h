@@ -39,13 +39,13 @@ class RecordView {
   // In every record, the key of the process follows the header.
   uint32_t tid() const { return get<uint32_t>(sizeof(event_header) + offsetof(process_key, tid)); }
 
-  // True for the record of a hook with at least so many values, and without a stack trace, a hash, a socket owner, or a
-  // number of suppressed events.
+  // True for the record of a hook with at least so many values, and without a stack trace, a hash, a socket owner,
+  // marks, or a number of suppressed events.
   bool is_plain(uint32_t values) const {
     if (bytes_.size() < sizeof(event_hook)) return false;
     const auto count = get<uint16_t>(offsetof(event_hook, values_count));
     return count >= values && bytes_.size() - sizeof(event_hook) >= count * sizeof(value) &&
-           (get<uint16_t>(offsetof(event_header, flags)) & (EVENT_SOCKET_OWNER | EVENT_IMA_HASH)) == 0 &&
+           (get<uint16_t>(offsetof(event_header, flags)) & RARE_FLAGS) == 0 &&
            get<uint32_t>(offsetof(event_hook, suppressed)) == 0 &&
            get<uint16_t>(offsetof(event_hook, kernel_stack) + offsetof(string_ref, length)) == 0 &&
            get<uint16_t>(offsetof(event_hook, user_stack) + offsetof(string_ref, length)) == 0;
@@ -60,6 +60,8 @@ class RecordView {
   }
 
  private:
+  static constexpr uint16_t RARE_FLAGS = EVENT_SOCKET_OWNER | EVENT_IMA_HASH | EVENT_MARKED;
+
   // The caller has checked the range.
   template <typename T>
   T get(size_t offset) const {

@@ -4,27 +4,23 @@
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { CompiledHook, CompiledValue } from '../../lib/compiled/compiled-policy.js';
 import { createHookEvent } from '../../lib/events/events.js';
-import type { LoadedHook } from '../../lib/events/hook.js';
 import { jsonLines } from '../../lib/lines/json-lines.js';
 import { loadBinding } from '../../lib/native/binding.js';
-import { ARG_TYPE_NAMES } from '../../lib/names/arg-types.js';
 import { fieldFilter } from '../../lib/output/field-filter.js';
 import { toJson } from '../../lib/output/json.js';
 import { ProcessCache } from '../../lib/process/cache.js';
 import { Clock } from '../../lib/process/clock.js';
 import type { TrackedProcess } from '../../lib/process/process.js';
-import { RecordReader } from '../../lib/stream/reader.js';
-import { EventExec, EventFlag, EventHeader, EventHook, StringRef } from '../../lib/wire/layout.gen.js';
+import { EventFlag, EventHeader, EventHook, StringRef } from '../../lib/wire/layout.gen.js';
 import { RecordBuffer, RecordChunk } from '../../lib/wire/record-chunk.js';
 import type { TracerEvent } from '../../types/events.js';
 import type { JsonOptions } from '../../types/output.js';
-import { compiledHook, compiledValue, loadedHook } from '../unit/compiled-hooks.js';
+import { compiledValue } from '../unit/compiled-hooks.js';
 import { createEventsOfAllKinds } from '../unit/events/all-kinds.js';
-import { placeInChunk, valuesRecord, type RecordValue } from '../unit/wire/decode/values.js';
-import { UNWATCHED } from '../unit/stream/fake-session.js';
+import { valuesRecord } from '../unit/wire/decode/values.js';
 import { execRecord, exitRecord, testProcess } from '../unit/wire/records.js';
+import { args, createEvent, createProcess, FILE, fileHook, kinds, readRecords, values } from './line-cases.js';
 
 const OPTIONS: readonly JsonOptions[] = [
   {},
@@ -42,91 +38,6 @@ function assertSame(events: readonly TracerEvent[], options: JsonOptions = {}, f
   for (const event of events)
     assert.deepEqual(Buffer.from(format([event])), Buffer.from(`${toJson(event, options)}\n`));
 }
-
-/** Makes processes with a parent and a grandparent. The clock has the offset in nanoseconds. */
-function createProcess(offset = 5n, binary = '/bin/é\udcff"', nodeName = 'n"ö'): TrackedProcess {
-  const cache = new ProcessCache({ nodeName, clock: new Clock(() => offset) });
-  const add = (n: number, name?: string): TrackedProcess => {
-    const record = execRecord(testProcess(n), testProcess(n - 1), name);
-    return cache.onExec(RecordChunk.from(record), 0, record.readUInt32LE(EventHeader.size));
-  };
-  add(1);
-  add(2);
-  return add(3, binary);
-}
-
-function readRecords(cache: ProcessCache, records: Buffer[]): TracerEvent[] {
-  const drain = (buffer: Uint8Array, offset: number): number => {
-    let end = offset;
-    for (const record of records) {
-      buffer.set(record, end);
-      end += record.length;
-    }
-    return end;
-  };
-  return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).readEvents() ?? [];
-}
-
-interface Change {
-  readonly tid?: number;
-  readonly time?: bigint;
-  readonly point?: number;
-  readonly edit?: (record: Buffer) => void;
-}
-
-function createEvent(
-  hook: LoadedHook,
-  values: readonly RecordValue[],
-  process: TrackedProcess,
-  { tid = process.pid, time = 1n, point = 0, edit = () => undefined }: Change = {},
-): TracerEvent {
-  const record = valuesRecord(values);
-  record.writeUInt32LE(tid, EventExec.keyTid);
-  record.writeBigUInt64LE(time, EventHeader.time);
-  record.writeUInt16LE(point, EventHook.attachPoint);
-  edit(record);
-  const { chunk, at } = placeInChunk(record);
-  const event = createHookEvent(chunk, at, process.view, hook);
-  assert(event !== undefined);
-  return event;
-}
-
-const fileHook = (more: Partial<CompiledHook> = {}): LoadedHook =>
-  loadedHook(compiledHook({ args: [compiledValue('file'), compiledValue('int', { index: 1 })], ...more }));
-const FILE: readonly RecordValue[] = [{ text: '/etc/shadow', value: 5n, mode: 0o100640 }, { value: 4n }];
-
-/** Texts of traced programs: of any bytes, of characters that JSON or a terminal needs escaped, and ordinary ones. */
-const texts = fc.oneof(
-  fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
-  fc.string({ maxLength: 40 }).map((text) => Buffer.from(text)),
-  fc
-    .constantFrom('', '/', '/etc/shadow', '\x7f', '\u202e', 'ä', '"', '\\', '\ud800', '}],"args":[{')
-    .map((text) => Buffer.from(text)),
-);
-
-const numbers = fc.oneof(
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
-  fc.constantFrom(0n, 1n, -1n, 9n, 10n, 2n ** 31n, -(2n ** 31n), 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n), 2n ** 63n),
-);
-
-const values: fc.Arbitrary<RecordValue> = fc.record(
-  {
-    value: numbers,
-    text: texts,
-    flags: fc.constantFrom(0, 0, 0, 1, 2, 4, 8, 16, 32),
-    mode: fc.constantFrom(0, 0o100640, 0o100755, 0o40755, 0o106755, 0xffff_ffff),
-    magic: fc.constantFrom(0, 0x50495045, 0x09041934),
-    offset: fc.constantFrom(2 ** 20),
-    size: fc.nat(),
-  },
-  { requiredKeys: ['value', 'text', 'mode'] },
-);
-
-const args: fc.Arbitrary<CompiledValue> = fc
-  .record({ type: fc.constantFrom(...ARG_TYPE_NAMES), label: fc.constantFrom(undefined, 'a label', '7#"') })
-  .map(({ type, label }) => compiledValue(type, label === undefined ? {} : { label }));
-
-const kinds = fc.constantFrom('kprobe', 'fentry', 'lsm', 'raw_tracepoint', 'uprobe', 'usdt' as const);
 
 describe('jsonLines', () => {
   it('1. writes events of all kinds like toJson()', () => {
@@ -190,6 +101,20 @@ describe('jsonLines', () => {
       for (const change of [{ edit }, {}, { edit }, {}])
         assert.doesNotThrow(() => assertSame([createEvent(hook, FILE, process, change)], {}, format), name);
     }
+  });
+
+  it('4a. writes the marks of an event whose hook had an event without marks', () => {
+    const hook = fileHook({ markTests: [{ mark: 0, name: 'm', container: true, in: [], notIn: [] }] });
+    const process = createProcess();
+    // the record ends with the number of marks
+    const list = [...FILE, { text: 'x'.repeat(16) }];
+    const edit = (record: Buffer): void => {
+      record.writeUInt16LE(EventFlag.EVENT_MARKED, EventHeader.flags);
+      record.writeBigUInt64LE(0n, record.readUInt32LE(EventHeader.size) - 8);
+    };
+    const format = jsonLines();
+    for (const change of [{}, { edit }, {}]) assertSame([createEvent(hook, list, process, change)], {}, format);
+    assert.match(toJson(createEvent(hook, list, process, { edit })), /"marks":\[\]/);
   });
 
   it('5. has the names of the function that was called', () => {

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { Worker } from 'node:worker_threads';
+import { compactLines, jsonLines } from 'polytrace';
 import type {
   LossReason,
   PlainEvent,
@@ -91,6 +92,24 @@ describe('iterators', function () {
     assert.deepEqual(await returned.next(), { value: undefined, done: true });
     assert.equal(tracer.stats().iterators, 1);
     assert.ok((await readUntil(leaveMark(), other)).length >= 6);
+  });
+
+  it('lines are those of the events', async () => {
+    const lines = tracer.lines(jsonLines(), { types: ['process_exec', 'process_exit'] });
+    const compact = tracer.lines(compactLines());
+    assert.throws(() => tracer.lines(() => new Uint8Array()), { code: 'BAD_OPTION' });
+    shop.run('loop', '100', '/bin/true');
+    await tracer.close();
+    const read = async (from: AsyncIterable<Uint8Array>): Promise<string[]> => {
+      let text = '';
+      for await (const bytes of from) text += Buffer.from(bytes).toString();
+      assert.ok(text.endsWith('\n'));
+      return text.split('\n').slice(0, -1);
+    };
+    const events = (await read(lines)).map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.ok(events.filter((event) => 'process_exec' in event).length >= 100);
+    assert.ok(events.filter((event) => 'process_exit' in event).length >= 100);
+    assert.ok((await read(compact)).filter((line) => /^(🚀 process|💥 exit) .* \/bin\/true/.test(line)).length >= 200);
   });
 
   it('return() while next() waits', async () => {

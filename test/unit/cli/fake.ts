@@ -7,6 +7,7 @@ import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import { findHook, listHooks } from '../../../lib/tracer/hooks.js';
 import * as files from '../../../lib/tracer/policy-files.js';
+import { compactLines } from '../../../lib/lines/compact-lines.js';
 import { jsonLines } from '../../../lib/lines/json-lines.js';
 import {
   eventFilter,
@@ -26,6 +27,7 @@ import { recordingReader } from '../../../lib/recording/reader.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { replayer } from '../../../lib/recording/replay.js';
 import type {
+  LineFormatter,
   CloseOptions,
   EventsOptions,
   MetricsSample,
@@ -73,6 +75,15 @@ class FakeTracer implements Tracer {
     this.options = options;
     // The command only formats the events and never copies them.
     return this.#iterate() as AsyncIterator<unknown> as TracerIterator<never>;
+  }
+
+  lines(format: LineFormatter, options?: EventsOptions): TracerIterator<Uint8Array> {
+    this.options = options;
+    return this.#iterateLines(format) as AsyncIterator<Uint8Array> as TracerIterator<Uint8Array>;
+  }
+
+  async *#iterateLines(format: LineFormatter): AsyncGenerator<Uint8Array, undefined> {
+    for await (const batch of this.#iterate()) yield format(batch);
   }
 
   async *#iterate(): AsyncGenerator<readonly PlainEvent[], undefined> {
@@ -188,6 +199,7 @@ export class FakeCommand {
     eventPath,
     redactor,
     summarizeEvent,
+    compactLines,
     jsonLines,
     toJson,
     recorder,

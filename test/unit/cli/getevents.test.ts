@@ -527,9 +527,9 @@ describe('polytrace getevents', () => {
     const writes: string[] = [];
     const slow = new PassThrough({ highWaterMark: 1 });
     const write = slow.write.bind(slow);
-    slow.write = ((text: string) => {
-      writes.push(text);
-      return write(text);
+    slow.write = ((bytes: Uint8Array) => {
+      writes.push(Buffer.from(bytes).toString());
+      return write(bytes);
     }) as typeof slow.write;
     command.tracer.push(execEvent(), execEvent());
     command.tracer.push(exitEvent());
