@@ -1084,7 +1084,7 @@ struct negative_entry {
 	u64 parent_ctime; /* ctime of the folder, if users can set generations on this file system; else 0 */
 	u64 time; /* when the entry was written, in ticks */
 	u32 parent_generation; /* generation of its inode */
-	u32 layer_device; /* on overlayfs: the folder is one of a layer, on this device; else 0 */
+	u32 layer_device; /* on overlayfs: the folder is one of a layer, on this device; else 0, or ROOT_OF_MOUNT */
 };
 
 enum scope_tracking {

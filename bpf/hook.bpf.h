@@ -343,7 +343,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	u32 slot;
 #ifdef HAS_NEGATIVE_CACHE
 	struct early_path first;
-	u32 cached = CACHE_BYPASS;
+	struct location at;
 	bool is_early;
 #endif
 
@@ -360,6 +360,14 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		if (!candidates)
 			return 0;
 	}
+#ifdef HAS_NEGATIVE_CACHE
+	is_early = phase != PHASE_RETURN && has_early_lookup(0);
+	if (is_early) {
+		locate_first(read_object(ctx, config.objects[0].slot, returned), &at);
+		if (is_unmatched_in_mount(0, at.dentry, at.mnt, candidates))
+			return 0;
+	}
+#endif
 	if (phase != PHASE_RETURN) {
 		task = current_task();
 		candidates = filter_process(task, candidates);
@@ -385,13 +393,8 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		}
 	}
 #ifdef HAS_NEGATIVE_CACHE
-	is_early = phase != PHASE_RETURN && has_early_lookup(0);
-	if (is_early) {
-		cached = lookup_first_negative(task, slot, read_object(ctx, config.objects[0].slot, returned),
-					       candidates, &first);
-		if (cached == CACHE_HIT)
-			return 0;
-	}
+	if (is_early && is_first_negative(task, slot, &at, candidates, &first))
+		return 0;
 #endif
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!s)
@@ -399,7 +402,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	s->buffer.map_index = slot;
 #ifdef HAS_NEGATIVE_CACHE
 	if (is_early) {
-		s->buffer.cache_result = cached;
+		s->buffer.cache_result = first.result;
 		s->buffer.walk.dentry = first.dentry;
 		s->buffer.walk.mnt = first.mnt;
 	}
