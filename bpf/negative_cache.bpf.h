@@ -193,6 +193,8 @@ static __always_inline struct negative_entry *get_entry(u32 number)
 	struct negative_entry *first = negative_cache;
 
 	opaque(first); /* for the compiler, the array has only one element */
+	if (!first)
+		__builtin_unreachable();
 	return number < config.cache_entries ? first + number : 0;
 }
 
@@ -212,6 +214,11 @@ static __always_inline u64 read_word(u64 address)
 	return READ(any, hash_len);
 }
 
+static __always_inline u64 name_address(struct dentry *dentry, u32 length)
+{
+	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
+}
+
 /*
  * False: no value of Postfix is at the end of a string that ends with this name. `shorter`: the result for a name that
  * is shorter than the hashed bytes.
@@ -220,14 +227,12 @@ static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry,
 {
 	const volatile struct string_table *table = &config.objects[index].postfix;
 	u32 hashed = table->hashed;
-	u64 name;
 
 	if (!hashed)
 		return true;
 	if (length < hashed)
 		return shorter;
-	name = length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
-	return is_in_bitmap(table, read_word(name + length - 8) >> (64 - 8 * hashed));
+	return is_in_bitmap(table, read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed));
 }
 
 /* The candidates that a name without a path can match: not those that need a path, or that only exclude. */
@@ -260,22 +265,18 @@ static __always_inline bool is_unmatched_in_mount(u32 index, struct dentry *dent
 	u64 left = matchable_by_name(index, candidates);
 
 	if ((u64)mnt == pipe_mount)
-		return mnt && !may_match_name(index, dentry, 0, left);
-	if ((u64)mnt == socket_mount)
-		return mnt && !may_match_name(index, dentry, READ(dentry, d_name.len), left);
-	return false;
+		return !may_match_name(index, dentry, 0, left);
+	return (u64)mnt == socket_mount && !may_match_name(index, dentry, READ(dentry, d_name.len), left);
 }
 
-/* `dentry` has a name without a path, and is not the root of the mount. */
-static __always_inline void learn_mount(struct dentry *dentry, struct vfsmount *mnt)
+/* `dentry` has a name without a path, and is not the root of the mount. Stores the mount if the magic number is this one. */
+static __always_inline void learn_mount(volatile unsigned long long *known, struct dentry *dentry, struct vfsmount *mnt,
+					u64 magic)
 {
 	struct super_block *super = READ(dentry, d_sb);
-	u64 magic = READ(super, s_magic);
 
-	if (magic == MAGIC_PIPEFS)
-		pipe_mount = (u64)mnt;
-	else if (magic == MAGIC_SOCKFS)
-		socket_mount = (u64)mnt;
+	if (READ(super, s_magic) == magic)
+		*known = (u64)mnt;
 }
 
 /*
@@ -291,14 +292,13 @@ static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, 
 	if (READ(mnt, mnt_root) == dentry)
 		return false;
 	if (length) {
-		u8 first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) :
-						     *(u8 *)inline_name(dentry);
-
-		if (first == '/')
+		if ((u8)read_word(name_address(dentry, length)) == '/')
 			return false;
+		if (socket_mount == UNKNOWN_MOUNT)
+			learn_mount(&socket_mount, dentry, mnt, MAGIC_SOCKFS);
+	} else if (pipe_mount == UNKNOWN_MOUNT) {
+		learn_mount(&pipe_mount, dentry, mnt, MAGIC_PIPEFS);
 	}
-	if (!pipe_mount || !socket_mount)
-		learn_mount(dentry, mnt);
 	return !may_match_name(index, dentry, length, matchable_by_name(index, candidates));
 }
 

@@ -418,12 +418,14 @@ static __always_inline void locate_first(u64 raw, struct location *at)
 static __always_inline bool is_first_negative(struct task_struct *task, u32 index, const struct location *at,
 					      u64 candidates, struct early_path *first)
 {
-	u32 result = CACHE_BYPASS;
+	u32 result;
 
 	first->dentry = (u64)at->dentry;
 	first->mnt = (u64)at->mnt;
-	if (at->mnt)
-		result = lookup_negative(task, index, 0, at->dentry, at->mnt, candidates);
+	first->result = CACHE_BYPASS;
+	if (!at->mnt)
+		return false;
+	result = lookup_negative(task, index, 0, at->dentry, at->mnt, candidates);
 	if (likely(result == CACHE_HIT))
 		return true;
 	first->result = result;
