@@ -223,7 +223,6 @@ volatile unsigned int states_overflowed SEC(".data.shared") = 0;
 /* The bits of protected_bit() of all protected processes. Other processes may have the same bits. */
 volatile unsigned long long protected_bits SEC(".data.shared") = 0;
 /* Addresses of the kernel's mounts of all pipes and of all sockets, after a program has seen one. */
-enum { UNKNOWN_MOUNT = 1 };
 volatile unsigned long long pipe_mount SEC(".data.shared") = UNKNOWN_MOUNT;
 volatile unsigned long long socket_mount SEC(".data.shared") = UNKNOWN_MOUNT;
 

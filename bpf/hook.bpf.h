@@ -331,6 +331,21 @@ static __always_inline bool start_counted_call(void *ctx, struct task_struct *ta
 	return phase != PHASE_SINGLE && *record;
 }
 
+#ifdef HAS_NEGATIVE_CACHE
+/* Most calls fail these filters, which are cheaper than reading a location. A filter of changes also stores a state. */
+static __always_inline bool has_process_filters(void)
+{
+	return config.process_groups || config.process_tests || config.change_tests;
+}
+
+/* Finds the location of the first object. Returns true if its mount decides that no candidate matches. */
+static __always_inline bool is_unmatched_by_mount(void *ctx, u64 returned, u64 candidates, struct location *at)
+{
+	locate_first(read_object(ctx, config.objects[0].slot, returned), at);
+	return is_unmatched_in_mount(0, at->dentry, at->mnt, candidates);
+}
+#endif
+
 /*
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
  * the record that the entry has saved; otherwise this function sets it. `is_kept`: see start_counted_call().
@@ -362,11 +377,8 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	}
 #ifdef HAS_NEGATIVE_CACHE
 	is_early = phase != PHASE_RETURN && has_early_lookup(0);
-	if (is_early) {
-		locate_first(read_object(ctx, config.objects[0].slot, returned), &at);
-		if (is_unmatched_in_mount(0, at.dentry, at.mnt, candidates))
-			return 0;
-	}
+	if (is_early && !has_process_filters() && is_unmatched_by_mount(ctx, returned, candidates, &at))
+		return 0;
 #endif
 	if (phase != PHASE_RETURN) {
 		task = current_task();
@@ -374,6 +386,10 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		if (!candidates)
 			return 0;
 	}
+#ifdef HAS_NEGATIVE_CACHE
+	if (is_early && has_process_filters() && is_unmatched_by_mount(ctx, returned, candidates, &at))
+		return 0;
+#endif
 	if (config.mark_tests && (phase == PHASE_SINGLE || config.marks_at_return == (phase == PHASE_RETURN))) {
 		candidates = filter_marks(candidates,
 					  phase == PHASE_RETURN ? bpf_get_current_pid_tgid() >> 32 : READ(task, tgid));

@@ -269,13 +269,16 @@ static __always_inline bool is_unmatched_in_mount(u32 index, struct dentry *dent
 	return (u64)mnt == socket_mount && !may_match_name(index, dentry, READ(dentry, d_name.len), left);
 }
 
-/* `dentry` has a name without a path, and is not the root of the mount. Stores the mount if the magic number is this one. */
+/*
+ * Stores the mount of a dentry that has a name without a path, if its file system has this magic number. While another
+ * thread closes a descriptor, the dentry and the mount may belong to two files.
+ */
 static __always_inline void learn_mount(volatile unsigned long long *known, struct dentry *dentry, struct vfsmount *mnt,
 					u64 magic)
 {
 	struct super_block *super = READ(dentry, d_sb);
 
-	if (READ(super, s_magic) == magic)
+	if (READ(mnt, mnt_sb) == super && READ(super, s_magic) == magic)
 		*known = (u64)mnt;
 }
 
@@ -495,7 +498,8 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	if (config.objects[index].folders && whole) {
 		key = negative_key(parent, index + FOLDER_KEY);
 		/* the path of a file that is the root of the mount is the mount point, and not in this folder */
-		if ((top != parent && READ(top, d_parent) == parent) || has_folder_values(buffer, index, name_length(entry->hash_len))) {
+		if ((top != parent && READ(top, d_parent) == parent) ||
+		    has_folder_values(buffer, index, name_length(entry->hash_len))) {
 			entry->last_miss = key | HAS_VALUES;
 			return 0;
 		}
