@@ -341,8 +341,11 @@ static __always_inline bool has_process_filters(void)
 /* Finds the location of the first object. Returns true if its mount decides that no candidate matches. */
 static __always_inline bool is_unmatched_by_mount(void *ctx, u64 returned, u64 candidates, struct location *at)
 {
-	locate_first(read_object(ctx, config.objects[0].slot, returned), at);
-	return is_unmatched_in_mount(0, at->dentry, at->mnt, candidates);
+	u32 slot = config.objects[0].slot;
+
+	locate_first(read_object(ctx, slot, returned), at);
+	/* the mount of a dentry is a guess */
+	return config.values[slot].read != READ_DENTRY && is_unmatched_in_mount(0, at->dentry, at->mnt, candidates);
 }
 #endif
 
