@@ -1065,7 +1065,11 @@ enum scope_cache {
  * Entries of the negative cache for each CPU and each of the two programs of a hook: paths that no selector can match.
  * A hook that has only one program uses the entries of both.
  */
-enum negative_cache { NEGATIVE_CACHE_BITS = 7, NEGATIVE_CACHE_SIZE = 1 << NEGATIVE_CACHE_BITS };
+enum negative_cache {
+	NEGATIVE_CACHE_BITS = 7,
+	NEGATIVE_CACHE_SIZE = 1 << NEGATIVE_CACHE_BITS,
+	UNKNOWN_MOUNT = 1, /* no address of a mount: no program has seen a file of it */
+};
 
 /*
  * The identity of a path as a process sees it. As long as all of it is the same, so is the path; see
@@ -1084,7 +1088,7 @@ struct negative_entry {
 	u64 parent_ctime; /* ctime of the folder, if users can set generations on this file system; else 0 */
 	u64 time; /* when the entry was written, in ticks */
 	u32 parent_generation; /* generation of its inode */
-	u32 layer_device; /* on overlayfs: the folder is one of a layer, on this device; else 0 */
+	u32 layer_device; /* on overlayfs: the folder is one of a layer, on this device; else 0, or ROOT_OF_MOUNT */
 };
 
 enum scope_tracking {

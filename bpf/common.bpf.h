@@ -48,6 +48,10 @@ static void (*const preempt_enable)(void) = (void *)PREEMPT_ENABLE_MARK;
 
 #define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
 
+/* for the compiler, which keeps the values of the likely path in registers */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* hides from the compiler what it knows about a value */
 #define opaque(value) asm volatile("" : "+r"(value))
 
@@ -218,6 +222,9 @@ volatile unsigned int bits_overflowed SEC(".data.shared") = 0;
 volatile unsigned int states_overflowed SEC(".data.shared") = 0;
 /* The bits of protected_bit() of all protected processes. Other processes may have the same bits. */
 volatile unsigned long long protected_bits SEC(".data.shared") = 0;
+/* Addresses of the kernel's mounts of all pipes and of all sockets, after a program has seen one. */
+volatile unsigned long long pipe_mount SEC(".data.shared") = UNKNOWN_MOUNT;
+volatile unsigned long long socket_mount SEC(".data.shared") = UNKNOWN_MOUNT;
 
 static __always_inline u64 protected_bit(u32 tgid)
 {

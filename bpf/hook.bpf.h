@@ -331,6 +331,24 @@ static __always_inline bool start_counted_call(void *ctx, struct task_struct *ta
 	return phase != PHASE_SINGLE && *record;
 }
 
+#ifdef HAS_NEGATIVE_CACHE
+/* Most calls fail these filters, which are cheaper than reading a location. A filter of changes also stores a state. */
+static __always_inline bool has_process_filters(void)
+{
+	return config.process_groups || config.process_tests || config.change_tests;
+}
+
+/* Finds the location of the first object. Returns true if its mount decides that no candidate matches. */
+static __always_inline bool is_unmatched_by_mount(void *ctx, u64 returned, u64 candidates, struct location *at)
+{
+	u32 slot = config.objects[0].slot;
+
+	locate_first(read_object(ctx, slot, returned), at);
+	/* the mount of a dentry is a guess */
+	return config.values[slot].read != READ_DENTRY && is_unmatched_in_mount(0, at->dentry, at->mnt, candidates);
+}
+#endif
+
 /*
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
  * the record that the entry has saved; otherwise this function sets it. `is_kept`: see start_counted_call().
@@ -343,7 +361,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	u32 slot;
 #ifdef HAS_NEGATIVE_CACHE
 	struct early_path first;
-	u32 cached = CACHE_BYPASS;
+	struct location at;
 	bool is_early;
 #endif
 
@@ -360,12 +378,21 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		if (!candidates)
 			return 0;
 	}
+#ifdef HAS_NEGATIVE_CACHE
+	is_early = phase != PHASE_RETURN && has_early_lookup(0);
+	if (is_early && !has_process_filters() && is_unmatched_by_mount(ctx, returned, candidates, &at))
+		return 0;
+#endif
 	if (phase != PHASE_RETURN) {
 		task = current_task();
 		candidates = filter_process(task, candidates);
 		if (!candidates)
 			return 0;
 	}
+#ifdef HAS_NEGATIVE_CACHE
+	if (is_early && has_process_filters() && is_unmatched_by_mount(ctx, returned, candidates, &at))
+		return 0;
+#endif
 	if (config.mark_tests && (phase == PHASE_SINGLE || config.marks_at_return == (phase == PHASE_RETURN))) {
 		candidates = filter_marks(candidates,
 					  phase == PHASE_RETURN ? bpf_get_current_pid_tgid() >> 32 : READ(task, tgid));
@@ -385,13 +412,8 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		}
 	}
 #ifdef HAS_NEGATIVE_CACHE
-	is_early = phase != PHASE_RETURN && has_early_lookup(0);
-	if (is_early) {
-		cached = lookup_first_negative(task, slot, read_object(ctx, config.objects[0].slot, returned),
-					       candidates, &first);
-		if (cached == CACHE_HIT)
-			return 0;
-	}
+	if (is_early && is_first_negative(task, slot, &at, candidates, &first))
+		return 0;
 #endif
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!s)
@@ -399,7 +421,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	s->buffer.map_index = slot;
 #ifdef HAS_NEGATIVE_CACHE
 	if (is_early) {
-		s->buffer.cache_result = cached;
+		s->buffer.cache_result = first.result;
 		s->buffer.walk.dentry = first.dentry;
 		s->buffer.walk.mnt = first.mnt;
 	}

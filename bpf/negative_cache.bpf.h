@@ -33,6 +33,8 @@ enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_UNDECIDED = ~0U - 
 enum {
 	MAGIC_EXT = 0xef53,
 	MAGIC_OVERLAYFS = 0x794c7630,
+	MAGIC_PIPEFS = 0x50495045,
+	MAGIC_SOCKFS = 0x534f434b,
 	MAGIC_TMPFS = 0x01021994,
 	MAGIC_XFS = 0x58465342,
 	/*
@@ -94,8 +96,21 @@ static __always_inline struct inode *layer_folder(struct inode *folder)
 	return KERNEL(inode, READ(folder, i_private));
 }
 
-static __always_inline bool has_same_parent(const struct negative_entry *entry, struct inode *folder)
+/*
+ * In layer_device: the folder is the root of the mount. A mount keeps its root, so the same dentry in the same mount is
+ * the same folder on every file system.
+ */
+#define ROOT_OF_MOUNT (~0U)
+
+/* `whole`: the key of the entry is that of the folder. */
+static __always_inline bool has_same_parent(const struct negative_entry *entry, struct dentry *parent,
+					    struct vfsmount *mnt, const bool whole)
 {
+	struct inode *folder;
+
+	if (entry->layer_device == ROOT_OF_MOUNT)
+		return whole || READ(mnt, mnt_root) == parent;
+	folder = READ(parent, d_inode);
 	/* the mount is the same, so both folders are on overlayfs, or none */
 	if (entry->layer_device) {
 		folder = layer_folder(folder);
@@ -113,7 +128,7 @@ static __always_inline bool is_unchanged(const struct negative_entry *entry)
 
 	barrier();
 	renames = read_sequence(config.rename_lock);
-	if (renames != entry->rename_seq)
+	if (unlikely(renames != entry->rename_seq))
 		return false;
 	mounts = read_sequence(config.mount_lock);
 	return mounts == entry->mount_seq;
@@ -125,10 +140,11 @@ static __always_inline bool is_hit(const struct negative_entry *entry, struct ta
 {
 	struct fs_struct *fs = READ(task, fs);
 
-	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
-	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
-	       (whole || has_same_name(entry, dentry)) && has_same_parent(entry, READ(parent, d_inode)) &&
-	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS && is_unchanged(entry);
+	return likely(entry->candidates == candidates) && likely(entry->mnt == (u64)mnt) &&
+	       likely(entry->root_dentry == (u64)READ(fs, root.dentry)) &&
+	       likely(entry->root_mnt == (u64)READ(fs, root.mnt)) && likely(whole || has_same_name(entry, dentry)) &&
+	       likely(has_same_parent(entry, parent, mnt, whole)) &&
+	       likely(bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS) && likely(is_unchanged(entry));
 }
 
 /* Part of the key of a whole folder: a folder is also a path itself. */
@@ -177,6 +193,8 @@ static __always_inline struct negative_entry *get_entry(u32 number)
 	struct negative_entry *first = negative_cache;
 
 	opaque(first); /* for the compiler, the array has only one element */
+	if (!first)
+		__builtin_unreachable();
 	return number < config.cache_entries ? first + number : 0;
 }
 
@@ -196,20 +214,72 @@ static __always_inline u64 read_word(u64 address)
 	return READ(any, hash_len);
 }
 
+static __always_inline u64 name_address(struct dentry *dentry, u32 length)
+{
+	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
+}
+
 /*
  * False: no value of Postfix is at the end of a string that ends with this name. `shorter`: the result for a name that
  * is shorter than the hashed bytes.
  */
-static __always_inline bool may_end_with_value(const volatile struct string_table *table, struct dentry *dentry,
-					       bool shorter)
+static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, bool shorter)
 {
-	u32 hashed = table->hashed, length = READ(dentry, d_name.len);
+	const volatile struct string_table *table = &config.objects[index].postfix;
+	u32 hashed = table->hashed;
 
 	if (!hashed)
 		return true;
 	if (length < hashed)
 		return shorter;
-	return is_in_bitmap(table, read_word((u64)READ(dentry, d_name.name) + length - 8) >> (64 - 8 * hashed));
+	return is_in_bitmap(table, read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed));
+}
+
+/* The candidates that a name without a path can match: not those that need a path, or that only exclude. */
+static __always_inline u64 matchable_by_name(u32 index, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+
+	return candidates & ~(object->rooted | object->excluding);
+}
+
+/* False: no candidate of matchable_by_name() matches this name. */
+static __always_inline bool may_match_name(u32 index, struct dentry *dentry, u32 length, u64 left)
+{
+	const volatile struct object_config *object = &config.objects[index];
+
+	if (!left)
+		return false;
+	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
+		return true;
+	return length && may_end_with_value(index, dentry, length, false);
+}
+
+/*
+ * True if no candidate matches a file of this mount. The kernel has one mount for all pipes and one for all sockets,
+ * and never unmounts them. The name of a pipe is empty, and that of a socket is the name of its protocol.
+ */
+static __always_inline bool is_unmatched_in_mount(u32 index, struct dentry *dentry, struct vfsmount *mnt,
+						  u64 candidates)
+{
+	u64 left = matchable_by_name(index, candidates);
+
+	if ((u64)mnt == pipe_mount)
+		return !may_match_name(index, dentry, 0, left);
+	return (u64)mnt == socket_mount && !may_match_name(index, dentry, READ(dentry, d_name.len), left);
+}
+
+/*
+ * Stores the mount of a dentry that has a name without a path, if its file system has this magic number. While another
+ * thread closes a descriptor, the dentry and the mount may belong to two files.
+ */
+static __always_inline void learn_mount(volatile unsigned long long *known, struct dentry *dentry, struct vfsmount *mnt,
+					u64 magic)
+{
+	struct super_block *super = READ(dentry, d_sb);
+
+	if (READ(mnt, mnt_sb) == super && READ(super, s_magic) == magic)
+		*known = (u64)mnt;
 }
 
 /*
@@ -219,21 +289,20 @@ static __always_inline bool may_end_with_value(const volatile struct string_tabl
  */
 static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
 {
-	const volatile struct object_config *object = &config.objects[index];
-	u64 left = candidates & ~(object->rooted | object->excluding);
-	u32 length;
-	u8 first;
+	u32 length = READ(dentry, d_name.len);
 
-	if (left & ~object->postfix.table.positive)
-		return false;
 	/* a namespace that is mounted has the path of its mount point */
 	if (READ(mnt, mnt_root) == dentry)
 		return false;
-	length = READ(dentry, d_name.len);
-	if (!length)
-		return !left || object->postfix.hashed;
-	first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) : *(u8 *)inline_name(dentry);
-	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry, false));
+	if (length) {
+		if ((u8)read_word(name_address(dentry, length)) == '/')
+			return false;
+		if (socket_mount == UNKNOWN_MOUNT)
+			learn_mount(&socket_mount, dentry, mnt, MAGIC_SOCKFS);
+	} else if (pipe_mount == UNKNOWN_MOUNT) {
+		learn_mount(&pipe_mount, dentry, mnt, MAGIC_PIPEFS);
+	}
+	return !may_match_name(index, dentry, length, matchable_by_name(index, candidates));
 }
 
 /* The entry is not valid any more. The next access to the path may store it again. */
@@ -270,7 +339,8 @@ static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64
 {
 	const volatile struct object_config *object = &config.objects[index];
 
-	return candidates & object->postfix.table.used && may_end_with_value(&object->postfix, dentry, object->slashes);
+	return candidates & object->postfix.table.used &&
+	       may_end_with_value(index, dentry, READ(dentry, d_name.len), object->slashes);
 }
 
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
@@ -281,12 +351,12 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	u32 number = entry_index(slot, key, candidates) & ~1U, result;
 	struct negative_entry *entry = get_entry(number);
 
-	if (!entry)
+	if (unlikely(!entry))
 		return CACHE_BYPASS;
-	if (entry->key == key) {
-		if (may_name_match(index, dentry, candidates))
+	if (likely(entry->key == key)) {
+		if (unlikely(may_name_match(index, dentry, candidates)))
 			return FOLDER_UNDECIDED;
-		if (is_hit(entry, task, dentry, parent, mnt, candidates, true))
+		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, true)))
 			return CACHE_HIT;
 		return drop_entry(entry, key);
 	}
@@ -331,6 +401,8 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 	struct dentry *parent = READ(dentry, d_parent);
 
 	if (parent == dentry) {
+		if (!dentry)
+			return CACHE_BYPASS;
 		if (is_unmatched_name(index, dentry, mnt, candidates))
 			return CACHE_HIT;
 	} else if (config.objects[index].folders) {
@@ -406,7 +478,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	bool whole = buffer->cache_result & WHOLE_FOLDER;
 	struct negative_entry *entry = get_entry((buffer->cache_result & ~WHOLE_FOLDER) - 1);
 	struct super_block *super;
-	struct dentry *parent;
+	struct dentry *parent, *top;
 	struct inode *folder;
 	u64 *words, key, changed = 0;
 	u32 device = 0;
@@ -422,27 +494,33 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	if (READ(mnt, mnt_sb) != super || !is_cacheable_walk(buffer))
 		return 0;
 	key = negative_key(dentry, index);
+	top = READ(mnt, mnt_root);
 	if (config.objects[index].folders && whole) {
-		struct dentry *top = READ(mnt, mnt_root);
-
 		key = negative_key(parent, index + FOLDER_KEY);
 		/* the path of a file that is the root of the mount is the mount point, and not in this folder */
-		if (READ(top, d_parent) == parent || has_folder_values(buffer, index, name_length(entry->hash_len))) {
+		if ((top != parent && READ(top, d_parent) == parent) ||
+		    has_folder_values(buffer, index, name_length(entry->hash_len))) {
 			entry->last_miss = key | HAS_VALUES;
 			return 0;
 		}
 	} else if (name_length(entry->hash_len) > SHORT_NAME_MAX) {
 		return 0;
 	}
-	if (is_cacheable_overlay(super)) {
-		folder = layer_folder(folder);
-		super = READ(folder, i_sb);
-		device = READ(super, s_dev);
+	if (parent == top && dentry != top) {
+		if (can_ignore_case(super))
+			return 0;
+		device = ROOT_OF_MOUNT;
+	} else {
+		if (is_cacheable_overlay(super)) {
+			folder = layer_folder(folder);
+			super = READ(folder, i_sb);
+			device = READ(super, s_dev);
+		}
+		if (!has_unique_folders(super))
+			return 0;
 	}
-	if (!has_unique_folders(super))
-		return 0;
 	/* on ext4 without checksums, the owner of a folder can set its generation; this changes the time */
-	if (READ(super, s_magic) == MAGIC_EXT) {
+	if (READ(super, s_magic) == MAGIC_EXT && device != ROOT_OF_MOUNT) {
 		changed = read_ctime(folder);
 		if ((s64)(bpf_ktime_get_tai_ns() - changed) < (s64)PARENT_STABLE_NS)
 			return 0;

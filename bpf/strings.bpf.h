@@ -382,25 +382,54 @@ static __always_inline bool has_early_lookup(u32 index)
 	       value->read >= READ_FILE && value->read < READ_SOCK && !value->groups_count && !value->read_at_return;
 }
 
-/* A path that was looked up early, for collect_path(). It is in memory, because the comparison needs all registers. */
+/*
+ * A path that was looked up early, and the result, for collect_path(). They are in memory, because the comparison needs
+ * all registers.
+ */
 struct early_path {
 	volatile u64 dentry, mnt;
+	volatile u32 result;
 };
 
-/* As lookup_negative(), for the first object. `index` is the result of scratch_slot(). */
-static __always_inline u32 lookup_first_negative(struct task_struct *task, u32 index, u64 raw, u64 candidates,
-						 struct early_path *first)
+/* As locate_value(), for the first object. Reads through a null pointer give 0, so most values need no branches. */
+static __always_inline void locate_first(u64 raw, struct location *at)
 {
-	struct location at = {};
+	u32 read = config.values[config.objects[0].slot].read;
 
-	if (!locate_value(raw, config.values[config.objects[0].slot].read, &at)) {
-		first->dentry = 0;
-		first->mnt = 0;
-		return CACHE_BYPASS;
+	if (read == READ_DENTRY) {
+		if (locate_dentry(raw, at))
+			return;
+		at->dentry = 0;
+		at->mnt = 0;
+	} else if (read == READ_PATH) {
+		struct path *path = KERNEL(path, raw);
+
+		at->dentry = READ(path, dentry);
+		at->mnt = READ(path, mnt);
+	} else {
+		struct file *file = KERNEL(file, read == READ_FILE ? (void *)raw : find_file(raw, read));
+
+		at->dentry = READ(file, f_path.dentry);
+		at->mnt = READ(file, f_path.mnt);
 	}
-	first->dentry = (u64)at.dentry;
-	first->mnt = (u64)at.mnt;
-	return at.mnt ? lookup_negative(task, index, 0, at.dentry, at.mnt, candidates) : CACHE_BYPASS;
+}
+
+/* As lookup_negative(), for the first object. `index` is the result of scratch_slot(). Returns true for a hit. */
+static __always_inline bool is_first_negative(struct task_struct *task, u32 index, const struct location *at,
+					      u64 candidates, struct early_path *first)
+{
+	u32 result;
+
+	first->dentry = (u64)at->dentry;
+	first->mnt = (u64)at->mnt;
+	first->result = CACHE_BYPASS;
+	if (!at->mnt)
+		return false;
+	result = lookup_negative(task, index, 0, at->dentry, at->mnt, candidates);
+	if (likely(result == CACHE_HIT))
+		return true;
+	first->result = result;
+	return false;
 }
 #endif
 
@@ -427,7 +456,9 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 	if (has_early_lookup(index)) {
 		at.dentry = KERNEL(dentry, buffer->walk.dentry);
 		at.mnt = KERNEL(vfsmount, buffer->walk.mnt);
-		at.mount_unknown = read == READ_DENTRY && !buffer->walk.mnt;
+		at.mount_unknown = read == READ_DENTRY && !at.mnt;
+		if (!at.mnt && !at.mount_unknown)
+			at.dentry = 0;
 	} else
 #endif
 		if (!locate_value(raw, read, &at))

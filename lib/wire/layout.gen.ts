@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'aeb050d9997fcac2';
+export const LAYOUT_HASH = '093e88b20867f536';
 
 /** enum event_type */
 export const EventType = {
@@ -1292,6 +1292,7 @@ export const ScopeCache = {
 export const NegativeCache = {
   NEGATIVE_CACHE_BITS: 7,
   NEGATIVE_CACHE_SIZE: 128,
+  UNKNOWN_MOUNT: 1,
 } as const;
 
 /** struct negative_entry */

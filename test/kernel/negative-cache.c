@@ -166,6 +166,64 @@ static void read_after_pivot(void)
 	close(fd);
 }
 
+/* The working folder, which is the root of a mount: its files are in entries for the mount. */
+static const char *mounted_folder;
+
+static void make_or_remove(const char *folder, bool makes)
+{
+	char path[64];
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(path, sizeof(path), "%sr%d", folder, i);
+		if (makes)
+			make_file(path);
+		read_path(path);
+		if (!makes)
+			DO(unlink(path), path);
+	}
+}
+
+static void read_at_root_of_mount(void)
+{
+	int fd;
+
+	DO(unshare(CLONE_NEWNS), "");
+	DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "/");
+	DO(mount(mounted_folder, mounted_folder, NULL, MS_BIND, NULL), mounted_folder);
+	DO(chdir(mounted_folder), mounted_folder);
+	make_file("at-root");
+	fd = open_file("at-root");
+	rename_and_back(fd, "at-root", "watched/at-root");
+	rename_and_back(fd, "at-root", "plain/at-root");
+	rename_and_back(fd, "at-root", "watched-too");
+	close(fd);
+	/* the same names and the same memory of dentries, at the root and below it */
+	for (int i = 0; i < ROUNDS; i++) {
+		const char *at = i % 2 ? "watched/" : "";
+
+		make_or_remove(at, true);
+		make_or_remove(at, false);
+		drop_caches();
+	}
+	/* the root of a mount is mounted at other places */
+	for (int i = 0; i < ROUNDS; i++) {
+		const char *target = i % 2 ? "watched/m" : "m", *next = i % 2 ? "m" : "watched/m";
+		char path[64];
+
+		DO(mount("plain/a/b", target, NULL, MS_BIND, NULL), target);
+		snprintf(path, sizeof(path), "%s/file", target);
+		read_path(path);
+		read_path("plain/a/b/file");
+		fd = open_file(path);
+		read_repeatedly(fd);
+		DO(syscall(SYS_move_mount, AT_FDCWD, target, AT_FDCWD, next, 0), next);
+		read_repeatedly(fd);
+		DO(umount2(next, MNT_DETACH), next);
+		read_repeatedly(fd);
+		close(fd);
+	}
+}
+
 static void change_everything(const char *folder)
 {
 	DO(chdir(folder), folder);
@@ -193,6 +251,8 @@ static void change_everything(const char *folder)
 	recreate_files();
 	run_in_child(read_in_chroot);
 	run_in_child(read_after_pivot);
+	mounted_folder = folder;
+	run_in_child(read_at_root_of_mount);
 	reuse_dentries();
 }
 

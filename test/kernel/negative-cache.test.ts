@@ -213,7 +213,7 @@ function testNegativeCache(this: Mocha.Suite): void {
   const namesHooks: Readonly<Record<string, string>> = {
     'values that need a match': [
       selector('Prefix', '/watched', ...['watched', 'values/pre'].map((name) => join(namesFolder, name))),
-      selector('Postfix', '.secret', '/x'),
+      selector('Postfix', '.secret', '/x', 'X-STREAM'),
       selector(
         'Equal',
         'memfd:known',
@@ -222,6 +222,12 @@ function testNegativeCache(this: Mocha.Suite): void {
         ...['values/file', 'plain/y/x'].map((name) => join(namesFolder, name)),
       ),
     ].join('\n'),
+    'paths alone': selector('Prefix', '/watched', join(namesFolder, 'watched')),
+    'pipes and paths': [
+      selector('Equal', '/watched', ''),
+      selector('Prefix', '/watched', join(namesFolder, 'watched')),
+    ].join('\n'),
+    'all but pipes': selector('NotEqual', ''),
     'paths and long names': [
       selector('Prefix', join(namesFolder, 'values/long-0123456789-0123456789-0123456789.')),
       selector('Equal', `${namesFolder}/plain/long-0123456789-0123456789-0123456789`, ''),
