@@ -55,7 +55,7 @@ function limitLines(): { readonly lines: readonly string[]; readonly problems: r
   const lines = limitCases.map(({ title, limit, code, yaml }) => {
     const message = messageOf(yaml());
     if (message?.code !== code) problems.push(`${title}: ${message?.code ?? 'no message'} in place of ${code}`);
-    return `- **${title}**: ${limit}. \`${code}\`: ${message?.text ?? ''}`;
+    return `- **${title}**: ${limit}\n  \`${code}\`: ${message?.text ?? ''}`;
   });
   return { lines, problems };
 }
