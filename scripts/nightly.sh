@@ -16,7 +16,7 @@ declare -A commands=(
 	[arm64]="npm run --silent test:arm64"
 	[soak]="npm run --silent build && npx mocha --require tsx/cjs agent/test/soak/soak.test.ts"
 	[run]="npm run --silent build && node scripts/nightly-run-packages.mjs"
-	[bench]="npm run --silent bench -- --kernel --counted"
+	[bench]="npm run --silent bench -- --kernel --counted --growth"
 )
 steps=("$@")
 [ $# -gt 0 ] || steps=(tiers noise packages documentation sanitize fuzz switches kernels arm64 run bench soak)
