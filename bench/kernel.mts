@@ -79,7 +79,7 @@ const operations: readonly Operation[] = [
   { key: 'pread-first', name: 'pread, first of a file', near: [limitedConfiguration, UNCACHED] },
   { key: 'pread-renames', name: 'pread, among renames', near: [limitedConfiguration, UNCACHED] },
   { key: 'pread-100', name: 'pread, name of 100 bytes', limit: [limitedConfiguration, 499] },
-  { key: 'pread-in-turn', name: 'pread, 300 files in turn', limit: [limitedConfiguration, 465] },
+  { key: 'pread-in-turn', name: 'pread, 300 files in turn', limit: [limitedConfiguration, 482] },
   { key: 'pread-in-turns', name: 'pread, 10,000 files in turn' },
   { key: 'pread-busy', name: 'pread, a rename every 100', limit: [limitedConfiguration, 509] },
   { key: 'pread-etc', name: 'pread, beside a value' },
