@@ -13,6 +13,9 @@ const NODES = 1000;
 const CATCH_UP_MS = 5000;
 const MEBIBYTE = 1024 * 1024;
 
+/** A node that takes longer is named. */
+const LOADED_MS = 50_000;
+
 describe('1,000 nodes of a fleet', function () {
   this.timeout(120_000);
   let cluster: NatsCluster | undefined;
@@ -74,7 +77,15 @@ describe('1,000 nodes of a fleet', function () {
   });
 
   async function waitUntilLoaded(version: number): Promise<void> {
-    await Promise.all(nodes.map((node) => node.until(() => node.target.version('p') === version)));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const without = nodes.flatMap(({ target }, i) => (target.version('p') === version ? [] : [`node-${i}`]));
+        reject(new Error(`${without.length} nodes have no version ${version}: ${without.slice(0, 10).join()}`));
+      }, LOADED_MS);
+    });
+    const loaded = Promise.all(nodes.map((node) => node.until(() => node.target.version('p') === version)));
+    await Promise.race([loaded, late]).finally(() => clearTimeout(timer));
   }
 });
 
