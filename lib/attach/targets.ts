@@ -8,8 +8,7 @@ import { KernelError } from '../errors.js';
 import type { FunctionList, CompiledHook } from '../compiled/compiled-policy.js';
 import { MOUNT_TRACEFS } from '../native/preflight.js';
 import { expandFunctionList, suggestFunction } from '../policy/index.js';
-import { isCallWithFunction } from '../names/syscalls.js';
-import { isIa32Function, syscallFunctionNames } from '../names/syscall-functions.js';
+import { isIa32Function, isNamedCall, syscallFunctionNames } from '../names/syscall-functions.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
 
@@ -43,7 +42,7 @@ export function findTargets(hook: CompiledHook, context: AttachContext, kernel: 
     name: kernelFunctionName(call, hook.syscall, kernel),
   }));
   const missing = found.filter(({ name }) => !isInKernel(name, kernel)).map(({ call }) => call);
-  const wrong = hook.syscall ? missing.find((call) => !isCallWithFunction(call)) : missing[0];
+  const wrong = hook.syscall ? missing.find((call) => !isNamedCall(call)) : missing[0];
   if (wrong !== undefined && hook.ignoreCallNotFound !== true)
     throw notFoundError(hook, wrong, suggestFunction(wrong, hook.syscall, kernel));
   const there = found.filter(({ call }) => !missing.includes(call));

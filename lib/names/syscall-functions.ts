@@ -1,5 +1,7 @@
 /** Names of the kernel's functions for system calls, and their notations in policies. Source: asm/syscall_wrapper.h. */
 
+import { hostArchitecture, isFunctionRenamed, syscallName, syscallNumber } from './syscalls.js';
+
 const NATIVE_PREFIX = process.arch === 'arm64' ? '__arm64_' : '__x64_';
 /** For calls of 32-bit programs: first the function that only they use, then the function for all programs. */
 const IA32_PREFIXES = ['__ia32_compat_', '__ia32_'] as const;
@@ -37,4 +39,15 @@ export function isIa32Function(functionName: string): boolean {
 /** True for the functions of this machine's own system calls. The function for unused numbers is not one of them. */
 export function isSyscallFunction(name: string): boolean {
   return name.startsWith(`${NATIVE_PREFIX}sys_`) && name !== `${NATIVE_PREFIX}sys_ni_syscall`;
+}
+
+/**
+ * True if `call` names the function of a system call of this machine's own programs. A kernel without that function does not
+ * have the call: its number leads to sys_ni_syscall, and no process can make it.
+ */
+export function isNamedCall(call: string): boolean {
+  const number = syscallNumber(call, hostArchitecture());
+  const name = number === undefined ? undefined : syscallName(number, hostArchitecture());
+  if (name === undefined || isFunctionRenamed(name)) return false;
+  return syscallFunctionNames(call).includes(`${NATIVE_PREFIX}sys_${name}`);
 }

@@ -60,15 +60,9 @@ export function syscallNumber(text: string, architecture: Architecture): bigint 
   return number === undefined || abi !== 'i386' ? number : number | SYSCALL_COMPAT;
 }
 
-/**
- * True for a call of this machine's own programs whose function in the kernel has its name. A kernel without that function
- * does not have the call: its number leads to sys_ni_syscall, and no process can make the call.
- */
-export function isCallWithFunction(text: string): boolean {
-  const number = syscallNumber(text, hostArchitecture());
-  if (number === undefined || (number & SYSCALL_COMPAT) !== 0n) return false;
-  const name = syscallName(number, hostArchitecture()) ?? '';
-  return !Object.values(FUNCTION_SYSCALLS).includes(name);
+/** True if the kernel's function for this call has another name, on any architecture. */
+export function isFunctionRenamed(name: string): boolean {
+  return name === 'fadvise64' || Object.values(FUNCTION_SYSCALLS).includes(name);
 }
 
 /** Returns the names of every architecture, to find the nearest one to an unknown name. */

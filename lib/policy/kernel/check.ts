@@ -4,8 +4,7 @@ import { canEnforcersOverride } from '../compile/enforcers.js';
 import { expandCall, findList, isGeneratedList, listName, type CalledFunction, compileRegExp } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
 import type { KernelInfo, TracepointInfo } from '../../../types/kernel.js';
-import { syscallFunctionNames } from '../../names/syscall-functions.js';
-import { isCallWithFunction } from '../../names/syscalls.js';
+import { isNamedCall, syscallFunctionNames } from '../../names/syscall-functions.js';
 import { findNearestName, nearestHint } from '../parse/nearest-name.js';
 import type { Span } from '../parse/positions.js';
 import { FirstOfEachCode, quote, type Report } from '../parse/report.js';
@@ -187,7 +186,7 @@ function reportMissingFunction(
 ): void {
   const span = report.positions.value(data, 'call');
   if (noteIfOptional(data, span, name, kernel, report)) return;
-  if (syscall && listName(data.call ?? '') !== undefined && isCallWithFunction(name)) {
+  if (syscall && listName(data.call ?? '') !== undefined && isNamedCall(name)) {
     const message = `${name} is not in ${kernel.name}: the list goes without it there`;
     report.add(
       'FUNCTION_MISSING_IGNORED',

@@ -83,6 +83,12 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
+    'a list with a system call by its short name',
+    policyYaml(
+      'lists: [{name: calls, type: syscalls, values: [sys_openat, read]}]\nkprobes:\n- call: ⟦FUNCTION_UNKNOWN⟧list:calls',
+    ),
+  ],
+  [
     'a list with no system call',
     policyYaml(
       'lists: [{name: calls, type: syscalls, values: [sys_openat, sys_opnat]}]\nkprobes:\n- call: ⟦FUNCTION_UNKNOWN⟧list:calls',
