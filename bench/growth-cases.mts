@@ -37,8 +37,9 @@ function readPolicy(selectors: readonly object[]): string {
   return policy({ kprobes: [hook] });
 }
 
-function policy(spec: object, name = 'growth'): string {
-  return JSON.stringify({ apiVersion: 'cilium.io/v1alpha1', kind: 'TracingPolicy', metadata: { name }, spec });
+function policy(spec: object): string {
+  const metadata = { name: 'growth' };
+  return JSON.stringify({ apiVersion: 'cilium.io/v1alpha1', kind: 'TracingPolicy', metadata, spec });
 }
 
 const pathFilter = (operator: string, values: readonly string[]): object => ({
@@ -47,6 +48,8 @@ const pathFilter = (operator: string, values: readonly string[]): object => ({
 
 /** The last value is the file that is read, so a list that was searched from its start would show. */
 const names = (size: number): string[] => [...repeat(size - 1, (i) => `${FOLDER}/other-${i}`), namedFile];
+
+const equalPolicy = (size: number): string => readPolicy([pathFilter('Equal', names(size))]);
 
 const lseekPolicy = (selector: object): string =>
   policy({ kprobes: [{ call: 'sys_lseek', syscall: true, args: [{ index: 0, type: 'int' }], selectors: [selector] }] });
@@ -59,7 +62,7 @@ export const growthCases: readonly GrowthCase[] = [
     title: 'values of Equal on a path: a read of a hot file without a match',
     workload: ['pread', unnamedFile],
     most: 10_000,
-    policy: (size) => readPolicy([pathFilter('Equal', names(size))]),
+    policy: equalPolicy,
     ratio: 1.1,
   },
   {
@@ -67,7 +70,7 @@ export const growthCases: readonly GrowthCase[] = [
     title: 'the same, a first read of a file',
     workload: ['pread-first', '/srv/many'],
     most: 10_000,
-    policy: (size) => readPolicy([pathFilter('Equal', names(size))]),
+    policy: equalPolicy,
     ratio: 1.3,
   },
   {
@@ -75,7 +78,7 @@ export const growthCases: readonly GrowthCase[] = [
     title: 'the same, a match',
     workload: ['pread', namedFile],
     most: 10_000,
-    policy: (size) => readPolicy([pathFilter('Equal', names(size))]),
+    policy: equalPolicy,
     ratio: 1.3,
   },
   {

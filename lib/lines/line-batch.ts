@@ -31,7 +31,7 @@ export class LineBatch<S> {
   readonly #output = new LineBuffer();
   readonly #lines = new Uint32Array(LINES_MAX * LINE_WORDS);
   readonly #progress = new Uint32Array(4);
-  /** What each line that waits is made of. */
+  /** The event or record of each line that waits. */
   readonly #sources: (S | undefined)[] = [];
   #used = 0;
   #count = 0;

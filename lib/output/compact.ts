@@ -103,7 +103,7 @@ function formatEventLine(event: PlainEvent, options: CompactOptions): string {
   );
 }
 
-/** What the lines of a process have in common. */
+/** The parts that all lines of a process share. */
 export interface CompactProcess {
   readonly process: PlainProcess;
   readonly parent?: PlainProcess | undefined;

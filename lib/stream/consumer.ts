@@ -30,7 +30,8 @@ export interface EventFeed {
   createLoss(loss: Loss): TracerEvent;
 }
 
-const DONE = Object.freeze({ value: undefined, done: true });
+/** The result of an iterator that has ended. */
+export const DONE = Object.freeze({ value: undefined, done: true });
 
 const FILTER_OPTIONS = ['types', 'policyNames', 'pods', 'namespaces', 'containers', 'labels', 'host'] as const;
 
@@ -164,17 +165,30 @@ export class Consumer {
 /** Closes the consumer of an iterator that was garbage-collected: nobody can read its queue. */
 const collectedIterators = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
 
-/** Must be called once for each iterator. */
-export function closeWithIterator(iterator: object, consumer: Consumer): void {
-  collectedIterators.register(iterator, consumer);
+/** An iterator of a consumer: ending one ends the other. */
+export abstract class ConsumerIterator<T> implements TracerIterator<T> {
+  constructor(protected readonly consumer: Consumer) {
+    collectedIterators.register(this, consumer);
+  }
+
+  abstract next(): Promise<IteratorResult<T, undefined>>;
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.consumer.close();
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
 }
 
 /** Iterates over arrays of events. Each array contains all events that are available. */
-export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
-  constructor(private readonly consumer: Consumer) {
-    closeWithIterator(this, consumer);
-  }
-
+export class BatchIterator extends ConsumerIterator<readonly TracerEvent[]> {
   async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     for (;;) {
       const batch = this.consumer.take();
@@ -189,32 +203,15 @@ export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
     await this.consumer.yieldTimer.yieldToEventLoop();
     return this.consumer.isClosed ? DONE : { value, done: false };
   }
-
-  return(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
-    this.consumer.close();
-    return Promise.resolve(DONE);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
 }
 
 /** Iterates over single events. It is written by hand because an async generator costs twice as much per item. */
-export class EventIterator implements TracerIterator<TracerEvent> {
+export class EventIterator extends ConsumerIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
   /** Index at which the clock is read again. */
   #until = 0;
   readonly #sampler = new ClockSampler();
-
-  constructor(private readonly consumer: Consumer) {
-    closeWithIterator(this, consumer);
-  }
 
   next(): Promise<IteratorResult<TracerEvent, undefined>> {
     if (this.#index < this.#until && !this.consumer.isClosed) {
@@ -245,17 +242,8 @@ export class EventIterator implements TracerIterator<TracerEvent> {
     return this.consumer.isClosed ? DONE : { value, done: false };
   }
 
-  return(): Promise<IteratorResult<TracerEvent, undefined>> {
+  override return(): Promise<IteratorResult<TracerEvent, undefined>> {
     this.#batch = [];
-    this.consumer.close();
-    return Promise.resolve(DONE);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
+    return super.return();
   }
 }

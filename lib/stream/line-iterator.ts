@@ -1,19 +1,16 @@
 /** Iterates over lines instead of events. A record becomes a line without an event where nothing else needs one. */
-import type { TracerIterator } from '../../types/tracer.js';
-import { closeWithIterator, type Consumer } from './consumer.js';
+import { ConsumerIterator, DONE, type Consumer } from './consumer.js';
 import type { LineSink } from './line-sink.js';
 
 /** Lines of about so many bytes are returned together, because a write costs as much as many lines. */
 const LINES_BYTES = 192 * 1024;
 
-const DONE = Object.freeze({ value: undefined, done: true });
-
-export class LineIterator implements TracerIterator<Uint8Array> {
+export class LineIterator extends ConsumerIterator<Uint8Array> {
   constructor(
-    private readonly consumer: Consumer,
+    consumer: Consumer,
     private readonly sink: LineSink,
   ) {
-    closeWithIterator(this, consumer);
+    super(consumer);
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -28,18 +25,5 @@ export class LineIterator implements TracerIterator<Uint8Array> {
       if (consumer.isEnded) return DONE;
       await consumer.waitForEvents();
     }
-  }
-
-  return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.consumer.close();
-    return Promise.resolve(DONE);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 }

@@ -1,4 +1,4 @@
-/** What collects lines of events and records: see lib/lines/line-writer.ts. */
+/** Collects the lines of events and records: see lib/lines/line-writer.ts. */
 import type { TracerEvent } from '../../types/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import type { TrackedProcess } from '../process/process.js';

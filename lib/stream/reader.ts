@@ -38,7 +38,7 @@ const BATCH_BYTES = 64 * 1024;
  */
 const RECORD_CHUNK_BYTES = 2 * 1024;
 
-/** What addLines() has read. */
+/** The result of addLines(). */
 export interface ReadLines {
   /** Number of events, whether they were made or not. */
   readonly count: number;
