@@ -30,6 +30,13 @@ const realisticRow = (name: string, reading: Reading): MeasuredReading => ({
   rounds: 16,
 });
 
+const programRow = (name: string, reading: Reading): MeasuredReading => ({
+  name: `execs and exits, ${name}`,
+  reading,
+  events: REALISTIC_RECORDS,
+  rounds: 4,
+});
+
 export const readings: readonly MeasuredReading[] = [
   { name: 'item by item, counted', reading: countItems('file'), events: 4_000_000 },
   { name: 'in batches, counted', reading: countBatches('file'), events: 4_000_000 },
@@ -53,4 +60,9 @@ export const readings: readonly MeasuredReading[] = [
   realisticRow('`getevents -o json` into a file', linesInFile('realistic')),
   realisticRow('`getevents -o compact` into a file', linesInFile('realistic', 'compact')),
   realisticRow('in batches, encoded by the agent', encodedEvents('realistic')),
+  programRow('in batches, counted', countBatches('programs')),
+  programRow('bytes of JSON lines, without events', lines('programs')),
+  programRow('bytes of compact lines, without events', lines('programs', compactLines)),
+  programRow('`getevents -o json` into a file', linesInFile('programs')),
+  programRow('in batches, encoded by the agent', encodedEvents('programs')),
 ];

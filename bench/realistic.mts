@@ -1,6 +1,7 @@
 // Records as a machine at work makes them: 50 processes with parents read 1,000 files, a few of them much more often
-// than the others, and no two records have the same time. One record of 64 is an exec.
-import { execRecord, fileRecord, type Executed, type RecordOrigin } from './records.mjs';
+// than the others, and no two records have the same time. One record of 64 is an exec. Or shells start short programs
+// one after the other, as a build does: each is an exec and an exit.
+import { execRecord, exitRecord, fileRecord, type Executed, type RecordOrigin } from './records.mjs';
 
 /** Number of records: half a second of a busy machine. A longer reading would see the same processes start again. */
 export const REALISTIC_RECORDS = 65_536;
@@ -64,6 +65,36 @@ const PROGRAMS: readonly Omit<Executed, 'parent'>[] = [
   { binary: '/usr/lib/postgresql/15/bin/postgres', cwd: '/var/lib/postgresql', argv: ['postgres', '-D', 'main'] },
 ];
 
+/** Shells, each started by init. */
+function startShells(start: (pid: number, executed: Executed) => RecordOrigin): readonly RecordOrigin[] {
+  const init = start(1, { binary: '/usr/lib/systemd/systemd', cwd: '/', argv: ['systemd', '--system'] });
+  return Array.from({ length: SHELLS }, (_, i) =>
+    start(800 + i, { binary: '/usr/bin/bash', cwd: '/root', argv: ['bash', '-l'], parent: init }),
+  );
+}
+
+/** The process ids of short programs: each is used again after so many others. */
+const SHORT_PIDS = 30_000;
+
+/** Execs and exits of short programs. */
+export function shortProgramRecords(): readonly Buffer[] {
+  const records: Buffer[] = [];
+  let timeNs = 93_784_000_000_000n;
+  const start = (pid: number, executed: Executed): RecordOrigin => {
+    const origin = { pid, startedNs: timeNs - 250_000n, timeNs };
+    records.push(execRecord(executed, origin));
+    return origin;
+  };
+  const shells = startShells(start);
+  for (let number = 0; records.length < REALISTIC_RECORDS; number++) {
+    timeNs += 350_000n;
+    const program = PROGRAMS[number % PROGRAMS.length] as Omit<Executed, 'parent'>;
+    const origin = start(2000 + (number % SHORT_PIDS), { ...program, parent: shells[number % SHELLS] });
+    if (records.length < REALISTIC_RECORDS) records.push(exitRecord({ ...origin, timeNs: timeNs + 1_200_000n }));
+  }
+  return records;
+}
+
 /** `hook` and `values` are those of the hook that reports the files. */
 export function realisticRecords(hook: number, values: number): readonly Buffer[] {
   const random = new Random();
@@ -78,10 +109,7 @@ export function realisticRecords(hook: number, values: number): readonly Buffer[
   };
   const advance = (): void => void (timeNs += BigInt(1 + Math.floor(random.next() * 15_000)));
 
-  const init = start(1, { binary: '/usr/lib/systemd/systemd', cwd: '/', argv: ['systemd', '--system'] });
-  const shells = Array.from({ length: SHELLS }, (_, i) =>
-    start(800 + i, { binary: '/usr/bin/bash', cwd: '/root', argv: ['bash', '-l'], parent: init }),
-  );
+  const shells = startShells(start);
   const run = (slot: number): RecordOrigin => {
     const program = PROGRAMS[slot % PROGRAMS.length] as Omit<Executed, 'parent'>;
     return start(4001 + slot, { ...program, parent: shells[slot % SHELLS] });

@@ -2,7 +2,18 @@
 import type { NativeSource } from '../lib/native/binding.js';
 import { layout } from './dist.mjs';
 
-const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordLimit, StringRef, Value } = layout;
+const {
+  EventExec,
+  EventExit,
+  EventHeader,
+  EventHook,
+  EventType,
+  NetDetail,
+  ProcessKey,
+  RecordLimit,
+  StringRef,
+  Value,
+} = layout;
 
 /** The process and the time of a record. Times are CLOCK_BOOTTIME, in nanoseconds. */
 export interface RecordOrigin {
@@ -78,6 +89,11 @@ export function execRecord({ binary, cwd, argv, parent }: Executed = CAT, origin
   record.bytes.writeUInt32LE(length, EventExec.argvLength);
   record.bytes.writeUInt32LE(FILE.links, EventExec.links);
   return record.finish();
+}
+
+/** The end of a process, with the exit code 0. */
+export function exitRecord(origin = ORIGIN): Buffer {
+  return new RecordBuilder(EventType.EVENT_EXIT, EventExit.sizeof, origin).finish();
 }
 
 function hookRecord(hook: number, values: number, origin = ORIGIN): RecordBuilder {

@@ -60,6 +60,8 @@ const realistic: readonly ShortRow[] = [
   realisticRow('bytes of compact lines, without events', lines('realistic', compactLines), 3),
   realisticRow('getevents -o json into a file', linesInFile('realistic'), 8.5),
   realisticRow('encoded by the agent', encodedEvents('realistic'), 23),
+  { name: 'execs and exits, counted', reading: countBatches('programs'), events: REALISTIC_RECORDS, atMost: 5.8 },
+  { name: 'execs and exits, bytes of JSON lines', reading: lines('programs'), events: REALISTIC_RECORDS, atMost: 60 },
 ];
 
 /** Rounds that do not count, because functions are compiled in them. */

@@ -17,7 +17,7 @@ import {
   ProcessCache,
   toJson,
 } from './dist.mjs';
-import { realisticRecords } from './realistic.mjs';
+import { realisticRecords, shortProgramRecords } from './realistic.mjs';
 import { execRecord, fileRecord, RecordSource, socketRecord } from './records.mjs';
 
 const HOOK = 8;
@@ -49,6 +49,7 @@ const subjects = {
     records: repeat(socketRecord),
   },
   realistic: { ...FILE_READ, records: realisticRecords },
+  programs: { ...FILE_READ, records: shortProgramRecords },
 } as const;
 
 export type Subject = keyof typeof subjects;

@@ -83,14 +83,15 @@ export class ProcessWriter {
   #cachedParts(process: PlainProcess): ProcessParts {
     const tracked = process instanceof ProcessView ? getTrackedProcess(process) : undefined;
     let parts = tracked === undefined ? this.#cache.get(process) : findParts(tracked, this);
-    const { container, pod, inInitTree: isInTree } = process;
+    const source = tracked ?? process;
+    const { container, pod, inInitTree: isInTree } = source;
     if (parts === undefined || parts.container !== container || parts.pod !== pod || parts.isInTree !== isInTree) {
       parts = {
         container,
         pod,
         isInTree,
-        beforeTid: this.#jsonBeforeTid(process),
-        afterTid: this.#jsonAfterTid(process),
+        beforeTid: this.#jsonBeforeTid(source),
+        afterTid: this.#jsonAfterTid(source),
         mainThreadText: undefined,
         relativeText: undefined,
         withParent: undefined,

@@ -18,6 +18,7 @@ import { ArgumentBudget } from './argument-budget.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { runCooperatively, type Steps } from '../cooperative.js';
 import { RecordChunk } from '../wire/record-chunk.js';
+import { RecordSlab } from '../wire/record-slab.js';
 import { ExecProcess, ForkProcess, type TrackedProcess, type ProcessContext } from './process.js';
 import { isInHostPidNamespace } from './proc-files.js';
 import { decodeList, type ListedProcess, type ProcessTexts } from './listed-processes.js';
@@ -28,6 +29,9 @@ import { ProcfsProcess } from './running-process.js';
 const ENDED_MAX = 4096;
 /** Maximum number of bytes of ended processes. One exec record can have 45 KB. */
 const ENDED_BYTES_MAX = 8 * 1024 * 1024;
+
+/** After so many execs, the processes among them that still run get their own copy of the record. */
+const RECENT_MAX = 1024;
 
 /** Number of running processes whose arguments are read at the same time. */
 const READS_MAX = 64;
@@ -52,6 +56,11 @@ export class ProcessCache {
   readonly #processes = new Map<number, TrackedProcess>();
   readonly #ended: EndedProcess[] = [];
   #endedBytes = 0;
+  /** The processes that ended since the previous batch: their last events are about to be formatted. */
+  #endedNow: TrackedProcess[] = [];
+  readonly #slab = new RecordSlab();
+  /** The last processes whose record is in the slab. */
+  #recent: ExecProcess[] = [];
   #epoch = 0;
   #recordEpoch = 0;
   #isSweeping = false;
@@ -190,12 +199,19 @@ export class ProcessCache {
     const allowed = this.#argumentBudget.allow(length);
     const record =
       allowed === length
-        ? chunk.copyRecord(at, kept)
+        ? this.#slab.copy(chunk, at, kept)
         : chunk.copyRecord(at, Math.max(offset + allowed, EventExec.sizeof), (copy) => shortenArguments(copy, allowed));
     const tracked = new ExecProcess(this.#context, pid, parent, record, before);
     this.#argumentBudget.hold(tracked, allowed);
     this.#insert(tracked, chunk, at + EventExec.key);
+    if (this.#recent.push(tracked) >= RECENT_MAX) this.#ownRecords();
     return tracked;
+  }
+
+  /** Gives the processes that still run their own copy of the record: few of them would retain many slabs. */
+  #ownRecords(): void {
+    for (const tracked of this.#recent) if (!tracked.exited) tracked.ownRecord();
+    this.#recent = [];
   }
 
   /** True if another tracer has reported the same exec, fork or exit. */
@@ -250,6 +266,7 @@ export class ProcessCache {
 
   #keepEnded(tracked: TrackedProcess): void {
     tracked.ended = true;
+    this.#endedNow.push(tracked);
     const bytes = tracked.totalBytes;
     this.#ended.push({ tracked, bytes });
     this.#endedBytes += bytes;
@@ -268,6 +285,8 @@ export class ProcessCache {
    * records were lost since the previous call. The known processes, and also this batch, can then be out of date.
    */
   onDrained(execsLost: boolean): void {
+    for (const tracked of this.#endedNow) tracked.forgetTexts();
+    this.#endedNow = [];
     this.#recordEpoch = this.#epoch;
     if (execsLost) this.#epoch++;
   }

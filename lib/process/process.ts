@@ -129,8 +129,7 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
   abstract readonly bootTimeNs: bigint;
 
   get execId(): string {
-    this.#execId ??= Buffer.from(`${this.context.nodeName}:${this.bootTimeNs}:${this.pid}`).toString('base64');
-    return this.#execId;
+    return (this.#execId ??= encodeBase64(`${this.context.nodeName}:${this.bootTimeNs}:${this.pid}`));
   }
 
   get parentExecId(): string {
@@ -161,6 +160,12 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
   /** True if a record with this process id and start time belongs to this process. */
   hasStartTime(startLow: number, startHigh: number): boolean {
     return this.startLow === startLow && this.startHigh === startHigh;
+  }
+
+  /** Drops the texts that are made again when they are needed. */
+  forgetTexts(): void {
+    this.lineFragments = undefined;
+    this.jsonParts = undefined;
   }
 
   /** The public view of the process, which events have. It is always the same object. */
@@ -221,6 +226,16 @@ export class ExecProcess extends TrackedProcess {
     return 256 + this.#record.length;
   }
 
+  /** Copies the record into a buffer of its own. */
+  ownRecord(): void {
+    this.#record.detach();
+  }
+
+  override get user(): string | undefined {
+    const r = this.#record;
+    return findUserName(r.u32(EventExec.credsEuid), { user: r.u32(EventExec.nsUser), mnt: r.u32(EventExec.nsMnt) });
+  }
+
   get bootTimeNs(): bigint {
     return this.#record.u64(EventExec.headerTime);
   }
@@ -267,25 +282,29 @@ export class ExecProcess extends TrackedProcess {
   }
 
   get argv(): readonly string[] {
-    this.#argv ??= splitArgv(
-      this.#slice(this.#record.u32(EventExec.argvOffset), this.#record.u32(EventExec.argvLength)),
-    );
-    return this.#argv;
+    return (this.#argv ??= splitArgv(this.#argumentArea()));
+  }
+
+  override get arguments(): string {
+    return joinArea(this.#argumentArea());
+  }
+
+  #argumentArea(): string {
+    return this.#slice(this.#record.u32(EventExec.argvOffset), this.#record.u32(EventExec.argvLength));
   }
 
   get flags(): string {
-    const flags = ['execve'];
+    let flags = this.#cloned ? 'execve clone' : 'execve';
     const header = this.#record.u16(EventExec.headerFlags);
-    if (this.#cloned) flags.push('clone');
-    if (this.cwd === '/') flags.push('rootcwd');
-    if ((header & EventFlag.EVENT_ARGV_TRUNCATED) !== 0) flags.push('truncArgs');
-    if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags.push('errorArgs');
-    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_TRUNCATED) !== 0) flags.push('truncEnvironment');
-    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_UNREADABLE) !== 0) flags.push('errorEnvironment');
+    if (this.cwd === '/') flags += ' rootcwd';
+    if ((header & EventFlag.EVENT_ARGV_TRUNCATED) !== 0) flags += ' truncArgs';
+    if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags += ' errorArgs';
+    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_TRUNCATED) !== 0) flags += ' truncEnvironment';
+    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_UNREADABLE) !== 0) flags += ' errorEnvironment';
     const file = this.#record.u16(EventExec.filenameFlags) | this.#record.u16(EventExec.executableFlags);
-    if ((file & (StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT)) !== 0) flags.push('truncFilename');
-    if ((file & StringFlag.STRING_UNKNOWN) !== 0) flags.push('errorFilename');
-    return flags.join(' ');
+    if ((file & (StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT)) !== 0) flags += ' truncFilename';
+    if ((file & StringFlag.STRING_UNKNOWN) !== 0) flags += ' errorFilename';
+    return flags;
   }
 
   get capabilities(): Capabilities {
@@ -430,6 +449,15 @@ export class ForkProcess extends TrackedProcess {
   }
 }
 
+const scratch = Buffer.allocUnsafeSlow(512);
+
+/** A buffer for each short text would cost as much as the rest. */
+function encodeBase64(text: string): string {
+  // a UTF-16 code unit has at most three bytes
+  if (3 * text.length > scratch.length) return Buffer.from(text).toString('base64');
+  return scratch.toString('base64', 0, scratch.write(text));
+}
+
 function setInitFlag(record: Buffer): void {
   const flags = record.readUInt16LE(EventExec.headerFlags);
   record.writeUInt16LE(flags | ProcessFlag.PROCESS_NAMESPACE_INIT, EventExec.headerFlags);
@@ -468,6 +496,18 @@ export function splitArgv(area: string): string[] {
 export function joinArguments(argv: readonly string[]): string {
   return argv.map((arg) => (needsQuotes(arg) ? `"${arg}"` : arg)).join(' ');
 }
+
+/** The same, from the area of argv. Most areas have no argument that needs quotes. */
+export function joinArea(area: string): string {
+  const start = area.indexOf('\0') + 1;
+  const end = area.endsWith('\0') ? area.length - 1 : area.length;
+  const joined = area.slice(start, end);
+  if (start === 0 || joined === '' || NEEDS_QUOTES.test(joined)) return joinArguments(splitArgv(area));
+  return joined.replaceAll('\0', ' ');
+}
+
+/** An argument with a space, or an empty one. */
+const NEEDS_QUOTES = /\s|^\0|\0\0|\0$/;
 
 /** True if joinArguments() puts the argument in quotes. */
 export function needsQuotes(argument: string): boolean {

@@ -60,7 +60,7 @@ let hostUsers: UserNames | undefined;
 /**
  * Finds the name of a user of the host. In other namespaces, the id can belong to another user: the name is undefined.
  */
-export function findUserName(uid: number, { user, mnt }: Namespaces): string | undefined {
+export function findUserName(uid: number, { user, mnt }: Pick<Namespaces, 'user' | 'mnt'>): string | undefined {
   const host = hostNamespaces();
   if (!host.user.includes(user) || !host.mnt.includes(mnt)) return undefined;
   hostUsers ??= new UserNames(findHostPasswd());

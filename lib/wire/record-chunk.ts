@@ -72,6 +72,14 @@ export class RecordChunk {
     return RecordChunk.from(copy);
   }
 
+  /** Copies one record to an offset of another buffer. Returns a chunk with the copy only. */
+  copyRecordTo(buffer: RecordBuffer, offset: number, start: number, size: number): RecordChunk {
+    this.#buffer.bytes.copy(buffer.bytes, offset, start - this.#base, start - this.#base + size);
+    const copy = new RecordChunk(buffer, 0, size);
+    copy.#base = -offset;
+    return copy;
+  }
+
   /** Copies all bytes. */
   copyBytes(): Buffer {
     return this.#copyBytes(this.#start, this.#end);

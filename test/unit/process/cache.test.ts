@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { memoryUsage } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ArgumentBudget, SHORT_BYTES } from '../../../lib/process/argument-budget.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
 import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
-import { joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
+import { joinArea, joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
 import {
   EventExec,
   EventFork,
@@ -15,6 +16,11 @@ import {
 } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { execRecord, exitRecord, forkRecord, hookRecord, type TestProcess, PID_BASE } from '../wire/records.js';
+
+function findGc(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
 
 const testProcessAt = (n: number, count = 0, start = BigInt(n) * 1_000_000_000n): TestProcess => ({
   pid: PID_BASE + n,
@@ -100,6 +106,40 @@ describe('process cache', () => {
     assert.equal(onExec(testProcessAt(9, 1), testProcessAt(8)).parentProcess, undefined);
   });
 
+  it('the texts of an ended process are forgotten with the next batch, those of a running one are not', () => {
+    const running = onExec(testProcessAt(2, 1), testProcessAt(1));
+    const ended = onExec(testProcessAt(3, 1), testProcessAt(1));
+    for (const tracked of [running, ended]) [tracked.jsonParts, tracked.lineFragments] = [[], []];
+    onExit(testProcessAt(3, 1));
+    assert.ok(ended.jsonParts !== undefined && ended.lineFragments !== undefined, 'its exit event comes first');
+    cache.onDrained(false);
+    assert.deepEqual([ended.jsonParts, ended.lineFragments], [undefined, undefined]);
+    assert.ok(running.jsonParts !== undefined && running.lineFragments !== undefined);
+  });
+
+  it('a process that runs on does not retain the records of many others', async () => {
+    const collectGarbage = findGc();
+    const count = 60_000;
+    collectGarbage();
+    const before = memoryUsage().arrayBuffers;
+    const kept: TrackedProcess[] = [];
+    for (let n = 10; n < 10 + count; n++) {
+      const tracked = onExec(testProcessAt(n, 1), testProcessAt(1));
+      if (n % 1000 === 0) cache.onDrained(false);
+      if (n % 20 === 0) kept.push(tracked);
+      else onExit(testProcessAt(n, 1));
+    }
+    let grown = Infinity;
+    // V8 frees the memory of buffers in another thread
+    for (let i = 0; i < 50 && grown > 8 * 2 ** 20; i++) {
+      collectGarbage();
+      await new Promise((resolve) => setImmediate(resolve));
+      grown = memoryUsage().arrayBuffers - before;
+    }
+    assert.ok(grown <= 8 * 2 ** 20, `${grown} bytes`);
+    for (const tracked of kept) assert.equal(tracked.binary, `/bin/p${tracked.pid}`);
+  });
+
   it('ended processes are retained for a while, then removed', () => {
     for (let n = 10; n < 20_010; n++) {
       onFork(testProcessAt(n), testProcessAt(1));
@@ -153,8 +193,7 @@ describe('process cache', () => {
   });
 
   it('the room of long arguments is free when nobody holds their process any more', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
+    const collect = findGc();
     const budget = new ArgumentBudget(10_000);
     budget.hold({}, 8000);
     assert.equal(budget.allow(8000), SHORT_BYTES);
@@ -425,6 +464,14 @@ describe('strings of processes', () => {
     assert.deepEqual(splitArgv('a\0b c\0\0d\0'), ['b c', '', 'd']);
     assert.deepEqual(splitArgv('a\0\0'), ['']);
     assert.deepEqual(splitArgv('a\0cut'), ['cut']);
+  });
+  it('arguments are joined without argv, when none needs quotes', () => {
+    const parts = ['a', 'b', ' ', '\0', '\t', 'ä', '\udcff'];
+    for (let number = 0; number < parts.length ** 5; number++) {
+      let area = '';
+      for (let rest = number; rest > 0; rest = Math.floor(rest / parts.length)) area += parts[rest % parts.length];
+      assert.equal(joinArea(area), joinArguments(splitArgv(area)), JSON.stringify(area));
+    }
   });
   it('arguments', () => assert.equal(joinArguments(['a', 'b c', '', '\t']), 'a "b c" "" "\t"'));
   it('times', () => assert.equal(formatTime(1_700_000_000_000_000_001n), '2023-11-14T22:13:20.000000001Z'));
