@@ -24,7 +24,7 @@ export const unnamedFile = '/srv/file';
 const repeat = (size: number, value: (i: number) => string): string[] =>
   Array.from({ length: size }, (_, i) => value(i));
 
-function readPolicy(selectors: readonly object[]): string {
+function readPolicy(selectors: readonly object[], scope: object = {}): string {
   const hook = {
     call: 'security_file_permission',
     syscall: false,
@@ -34,7 +34,7 @@ function readPolicy(selectors: readonly object[]): string {
     ],
     selectors,
   };
-  return policy({ kprobes: [hook] });
+  return policy({ ...scope, kprobes: [hook] });
 }
 
 function policy(spec: object): string {
@@ -117,10 +117,37 @@ export const growthCases: readonly GrowthCase[] = [
   },
 ];
 
-/** Sizes of a case that are measured. */
-export const sizesOf = ({ most }: Pick<GrowthCase, 'most'>): readonly number[] => SIZES.filter((size) => size <= most);
+/** A row of the tables that grows with something else than a policy. */
+type GrowthRow = Pick<GrowthCase, 'name' | 'title' | 'most' | 'ratio'>;
 
-/** Instructions of the operation without and with the policy, by `NAME SIZE`; milliseconds of CPU to load it. */
+/** Containers that a policy with a scope includes. The costs are those of a read in one of them. */
+export const containerRows = [
+  {
+    name: 'container',
+    title: 'containers of a policy with a scope: a read of a hot file without a match, in one of them',
+    most: 1000,
+    ratio: 1.1,
+  },
+  { name: 'container-match', title: 'the same, a match', most: 1000, ratio: 1.1 },
+  { name: 'outside', title: 'the same, a read outside of them', most: 1000, ratio: 1.1 },
+] as const satisfies readonly GrowthRow[];
+
+export const CONTAINER_LABELS = { app: 'growth' } as const;
+
+/** Reports one file, in the containers. */
+export const containerPolicy: string = readPolicy([pathFilter('Equal', [namedFile])], {
+  podSelector: { matchLabels: CONTAINER_LABELS },
+});
+
+export const growthRows: readonly GrowthRow[] = [...growthCases, ...containerRows];
+
+/** Sizes of a row that are measured. */
+export const sizesOf = ({ most }: Pick<GrowthRow, 'most'>): readonly number[] => SIZES.filter((size) => size <= most);
+
+/**
+ * Instructions of the operation without and with the policy, by `NAME SIZE`; milliseconds of CPU to load it, or to add
+ * the containers.
+ */
 export interface GrowthCounts {
   readonly nothing: Readonly<Record<string, number>>;
   readonly added: Readonly<Record<string, number>>;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { validatePolicy } from 'polytrace';
 import { checkout } from '../test/vm/vm.mjs';
 import { countInVm } from './count.mjs';
-import { growthCases, limitCases, SIZES, sizesOf, type GrowthCounts } from './growth-cases.mjs';
+import { growthRows, limitCases, SIZES, sizesOf, type GrowthCounts } from './growth-cases.mjs';
 import { median } from './judge.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
@@ -27,15 +27,17 @@ export async function growthTables(kernel: string, short = false): Promise<Growt
   const { added, loadMs } = JSON.parse(await countInVm(kernel, script, 'growth.json')) as GrowthCounts;
   const table = (counts: Readonly<Record<string, number>>, unit: string): Rows => [
     [unit, ...SIZES.map(formatNumber)],
-    ...growthCases.map(({ name, title }) => [
-      title,
-      ...SIZES.map((size) => {
-        const found = counts[`${name} ${size}`];
-        return found === undefined ? '' : formatNumber(Math.round(found));
-      }),
-    ]),
+    ...growthRows
+      .map(({ name, title }) => [
+        title,
+        ...SIZES.map((size) => {
+          const found = counts[`${name} ${size}`];
+          return found === undefined ? '' : formatNumber(Math.round(found));
+        }),
+      ])
+      .filter(([, ...cells]) => cells.some((cell) => cell !== '')),
   ];
-  const tooMuch = growthCases.flatMap((each) => {
+  const tooMuch = growthRows.flatMap((each) => {
     const [one = NaN, most = NaN] = [1, sizesOf(each).at(-1) ?? 1].map((size) => added[`${each.name} ${size}`]);
     const times = most / one;
     return times <= each.ratio ? [] : [`${each.title}: ${times.toFixed(2)} times; at most ${each.ratio}`];

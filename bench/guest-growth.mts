@@ -2,8 +2,17 @@
 // guest-growth.mts FOLDER [short] writes FOLDER/growth.json. `short`: only the smallest and the largest size.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { openTracer } from 'polytrace';
-import { growthCases, namedFile, sizesOf, unnamedFile, type GrowthCounts } from './growth-cases.mjs';
+import { openTracer, type ContainerSink } from 'polytrace';
+import {
+  CONTAINER_LABELS,
+  containerPolicy,
+  containerRows,
+  growthCases,
+  namedFile,
+  sizesOf,
+  unnamedFile,
+  type GrowthCounts,
+} from './growth-cases.mjs';
 import { installWorkload, minimumOfThree, requireValue } from './guest-workload.mjs';
 
 const folder = requireValue(process.argv[2], 'the folder');
@@ -12,8 +21,12 @@ mkdirSync(dirname(namedFile), { recursive: true });
 for (const path of [namedFile, unnamedFile]) writeFileSync(path, 'sixteen bytes, ok');
 installWorkload(folder);
 
-const count = (workload: readonly [string, string]): number =>
-  requireValue(minimumOfThree([['it', ...workload]])['it'], `the count of ${workload[0]}`);
+const count = (workload: readonly [string, string], wrapper: readonly string[] = []): number =>
+  requireValue(minimumOfThree([['it', ...workload]], wrapper)['it'], `the count of ${workload[0]}`);
+
+/** The first and the last size if the table is short. */
+const select = (sizes: readonly number[]): readonly number[] =>
+  isShort ? sizes.filter((_, i) => i === 0 || i === sizes.length - 1) : sizes;
 
 const nothing: Record<string, number> = {};
 const added: Record<string, number> = {};
@@ -21,9 +34,7 @@ const loadMs: Record<string, number> = {};
 for (const { name, workload } of growthCases) nothing[name] = count(workload);
 const tracer = await openTracer({ attach: 'fentry' });
 for (const each of growthCases) {
-  const sizes = sizesOf(each);
-  for (const size of isShort ? [sizes[0], sizes.at(-1)] : sizes) {
-    if (size === undefined) continue;
+  for (const size of select(sizesOf(each))) {
     const key = `${each.name} ${size}`;
     console.error(key);
     const before = process.cpuUsage();
@@ -35,5 +46,47 @@ for (const each of growthCases) {
   }
 }
 await tracer.close();
+
+const CGROUPS = '/sys/fs/cgroup/growth';
+const IN_FIRST = ['sh', '-c', `echo $$ > ${CGROUPS}/0/cgroup.procs && exec "$@"`, 'sh'];
+
+/** Adds containers to a policy with a scope, up to each size. */
+async function countContainers(): Promise<void> {
+  let sink: ContainerSink | undefined;
+  const source = {
+    name: 'growth',
+    start: async (given: ContainerSink): Promise<void> => {
+      sink = given;
+      given.state(true);
+      await Promise.resolve();
+    },
+    stop: () => Promise.resolve(),
+  };
+  const scoped = await openTracer({ attach: 'fentry', containers: { sources: [source] } });
+  await scoped.addPolicy({ yaml: containerPolicy });
+  const read = ['pread', unnamedFile] as const;
+  let made = 0;
+  for (const size of select(sizesOf(containerRows[0]))) {
+    console.error(`containers ${size}`);
+    const first = made;
+    for (; made < size; made++) mkdirSync(`${CGROUPS}/${made}`, { recursive: true });
+    const before = process.cpuUsage();
+    for (let i = first; i < size; i++) {
+      const pod = { namespace: 'default', name: `growth-${i}`, labels: CONTAINER_LABELS };
+      await sink?.add({ id: `${i}`.padStart(64, '0'), cgroupPath: `/growth/${i}`, pod });
+    }
+    const { user, system } = process.cpuUsage(before);
+    const found = scoped.policies()[0]?.scope;
+    if (found?.containers !== size) throw new Error(`${JSON.stringify(found)} in place of ${size} containers`);
+    loadMs[`container ${size}`] = (user + system) / 1000;
+    const hot = requireValue(nothing['hot'], 'the read without a tracer');
+    added[`container ${size}`] = count(read, IN_FIRST) - hot;
+    added[`container-match ${size}`] = count(['pread', namedFile], IN_FIRST) - hot;
+    added[`outside ${size}`] = count(read) - hot;
+  }
+  await scoped.close();
+}
+
+await countContainers();
 const counts: GrowthCounts = { nothing, added, loadMs };
 writeFileSync(`${folder}/growth.json`, JSON.stringify(counts));

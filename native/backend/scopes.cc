@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "backend/bpf_backend.h"
 #include "base/abi_types.h"
@@ -28,6 +30,7 @@ namespace {
 
 // Further passes are for cgroups that were created in between.
 constexpr uint32_t PASSES_MAX = 4096;
+constexpr size_t BATCH_ENTRIES = 1024;
 
 bool is_same(const scope_set& a, const scope_set& b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
 
@@ -35,7 +38,6 @@ cgroup_key_more overflow_key(uint64_t id) {
   return {.bits = 64, .id = {static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}};
 }
 
-uint64_t cgroup_id(uint64_t key) { return key; }
 uint64_t cgroup_id(const cgroup_key_more& key) { return key.id[0] | static_cast<uint64_t>(key.id[1]) << 32; }
 
 // The entries of both tables.
@@ -45,8 +47,9 @@ class ScopeTable {
 
   std::unordered_map<uint64_t, cgroup_scopes> read_all() const {
     std::unordered_map<uint64_t, cgroup_scopes> all;
-    read_from<uint64_t>(hash_, all);
-    read_from<cgroup_key_more>(overflow_, all);
+    all.reserve(BATCH_ENTRIES);
+    read_hash(all);
+    read_overflow(all);
     return all;
   }
 
@@ -76,14 +79,36 @@ class ScopeTable {
   }
 
  private:
-  template <typename Key>
-  static void read_from(int fd, std::unordered_map<uint64_t, cgroup_scopes>& all) {
-    Key key = {};
+  // A call for each entry would take thirty times as long, and each new container reads all entries.
+  void read_hash(std::unordered_map<uint64_t, cgroup_scopes>& all) const {
+    std::vector<uint64_t> keys(BATCH_ENTRIES);
+    std::vector<cgroup_scopes> values(BATCH_ENTRIES);
+    uint32_t position = 0;
     bool first = true;
-    while (bpf_map_get_next_key(fd, first ? nullptr : &key, &key) == 0) {
+    for (;;) {
+      auto count = static_cast<uint32_t>(keys.size());
+      const int err = bpf_map_lookup_batch(hash_, first ? nullptr : &position, &position, keys.data(), values.data(),
+                                           &count, nullptr);
+      if (err == -ENOSPC) {  // not even one bucket fits
+        keys.resize(2 * keys.size());
+        values.resize(keys.size());
+        continue;
+      }
+      if (err != 0 && err != -ENOENT) throw Failure{"SCOPES", "cannot read the scopes of the cgroups", err};
+      for (uint32_t i = 0; i < count; i++) all.emplace(keys[i], values[i]);
+      if (err == -ENOENT) return;
+      first = false;
+    }
+  }
+
+  // Not all kernels read several entries of this table at once. It is rarely used.
+  void read_overflow(std::unordered_map<uint64_t, cgroup_scopes>& all) const {
+    cgroup_key_more key = {};
+    bool first = true;
+    while (bpf_map_get_next_key(overflow_, first ? nullptr : &key, &key) == 0) {
       first = false;
       cgroup_scopes found = {};
-      if (bpf_map_lookup_elem(fd, &key, &found) == 0) all.emplace(cgroup_id(key), found);
+      if (bpf_map_lookup_elem(overflow_, &key, &found) == 0) all.emplace(cgroup_id(key), found);
     }
   }
 
