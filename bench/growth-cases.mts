@@ -124,12 +124,12 @@ type GrowthRow = Pick<GrowthCase, 'name' | 'title' | 'most' | 'ratio'>;
 export const containerRows = [
   {
     name: 'container',
-    title: 'containers of a policy with a scope: a read of a hot file without a match, in one of them',
+    title: 'in a container of a policy with a scope: a hot file, no match',
     most: 1000,
     ratio: 1.1,
   },
   { name: 'container-match', title: 'the same, a match', most: 1000, ratio: 1.1 },
-  { name: 'outside', title: 'the same, a read outside of them', most: 1000, ratio: 1.1 },
+  { name: 'outside', title: 'the same, a read outside of all of them', most: 1000, ratio: 1.1 },
 ] as const satisfies readonly GrowthRow[];
 
 export const CONTAINER_LABELS = { app: 'growth' } as const;
