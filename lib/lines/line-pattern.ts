@@ -4,7 +4,7 @@ import type { RecordChunk } from '../wire/record-chunk.js';
 import { LineOp, type LineArena } from './line-arena.js';
 
 /** Formats a part for which the addon has no operation. Returns undefined if the event has to be formatted in another way. */
-export type FormatText = (chunk: RecordChunk, at: number) => string | undefined;
+export type FormatText = (chunk: RecordChunk, at: number) => string | Uint8Array | undefined;
 
 /** Words of a part: the operation and its two operands. */
 const PART_WORDS = 3;
@@ -22,10 +22,10 @@ export class LinePattern {
   #generation = -1;
 
   /** Adds a text that is the same in all lines. */
-  fixed(text: string): this {
-    if (text === '') return this;
+  fixed(text: string | Uint8Array): this {
+    if (text.length === 0) return this;
     const start = this.#size;
-    return this.add(LineOp.fixed, start, this.#append(Buffer.from(text)));
+    return this.add(LineOp.fixed, start, this.#append(typeof text === 'string' ? Buffer.from(text) : text));
   }
 
   /** Adds the permissions of a file. */
@@ -50,6 +50,12 @@ export class LinePattern {
     this.#bytes.push(bytes);
     this.#size += bytes.length;
     return bytes.length;
+  }
+
+  /** True if the other pattern has the same parts. Functions that format texts are not compared. */
+  equals(other: LinePattern): boolean {
+    const isSame = JSON.stringify(this.#parts) === JSON.stringify(other.#parts);
+    return isSame && Buffer.concat(this.#bytes).equals(Buffer.concat(other.#bytes));
   }
 
   /** Returns the offset of the finished pattern in the arena. */
