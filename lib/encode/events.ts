@@ -104,7 +104,6 @@ export interface LossReport extends LossFields {
 
 const SECOND = 1_000_000_000n;
 
-const NO_BYTES = new Uint8Array();
 /** An event that has only its processes. */
 const NO_EVENT = { type: 'process_exec', time: '', timeNs: 0n, ancestors: [] };
 
@@ -152,13 +151,15 @@ export class EventEncoder implements MessageEncoder {
   ): readonly [process: Uint8Array, parent: Uint8Array] {
     // in all events, the processes have the same fields
     const event = { ...NO_EVENT, nodeName, process, parent, former: parent, tid: process.pid } as unknown as ProcessEvent;
-    const own = this.#processes.encodeProcess(event);
-    const related = exportedParent(event);
-    if (related === undefined) return [own, NO_BYTES];
     const w = this.#writer;
     w.reset();
-    w.bytes(EXEC.parent, this.#processes.encodeParent(event, related));
-    return [own, w.written];
+    const related = exportedParent(event);
+    if (related !== undefined) w.bytes(EXEC.parent, this.#processes.encodeParent(event, related));
+    const parentLength = w.length;
+    this.#processes.writeProcess(w, event);
+    const { written } = w;
+    const ownLength = written.length - parentLength;
+    return [written.subarray(0, ownLength), written.subarray(ownLength)];
   }
 
   /** See MessageEncoder. Values that are encoded from the JSON of their event need the event. */

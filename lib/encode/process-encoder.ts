@@ -54,6 +54,13 @@ export class ProcessEncoder {
     return (parts.process ??= this.#encode(writeProcess, event.process, event, ({ process }) => process));
   }
 
+  /** Writes the bytes of `encodeProcess`. They are not cached: most of these processes are written once. */
+  writeProcess(w: Writer, event: ProcessEvent): void {
+    const parts = this.#encoded.get(event.process);
+    if (parts?.process !== undefined && isCurrent(parts, event.process)) w.raw(parts.process);
+    else this.#write(w, writeProcess, event.process, event, ({ process }) => process);
+  }
+
   /** Returns a tetragon.Process. `parent` must be the result of `exportedParent`. */
   encodeParent(event: ProcessEvent, parent: Process): Uint8Array {
     const parts = this.#encodedProcess(parent);
@@ -86,9 +93,19 @@ export class ProcessEncoder {
   ): Uint8Array {
     const w = this.#writer;
     w.reset();
+    this.#write(w, write, process, event, choose);
+    return w.take();
+  }
+
+  #write(
+    w: Writer,
+    write: typeof writeProcess,
+    process: Process,
+    event: ProcessEvent,
+    choose: (exported: ExportedProcesses) => JsonObject | undefined,
+  ): void {
     const rare = this.#hasRare ? choose(toExportJson(event, this.#options) as unknown as ExportedProcesses) : undefined;
     write(w, process, rare && this.#rareFields(rare));
-    return w.take();
   }
 
   #rareFields(exported: JsonObject): RareFields {

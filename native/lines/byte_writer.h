@@ -18,6 +18,13 @@ enum class Written { yes, elsewhere, no_space };
 // UTF-8.
 enum class PlainBytes { json, word, ascii };
 
+// Some bytes at once. A call of memcpy with this size can become a slow instruction that repeats.
+constexpr size_t SHORT_COPY = 64;
+inline void copy_short(uint8_t* to, const uint8_t* from) {
+  constexpr size_t STEP = 16;
+  for (size_t i = 0; i < SHORT_COPY; i += STEP) std::memcpy(to + i, from + i, STEP);
+}
+
 class PlainCopy {
  public:
   // Returns false if a byte is not plain.
@@ -79,9 +86,9 @@ class ByteWriter {
   // Copies bytes that begin at an offset of a larger range, which was checked. A short copy also copies some bytes
   // behind them, where both ranges have so many: this needs no call and no loop.
   Written copy_from(std::span<const uint8_t> whole, size_t offset, size_t length) {
-    constexpr size_t SHORT = 64;
-    if (length > SHORT || space() < SHORT || whole.size() - offset < SHORT) return copy(whole.subspan(offset, length));
-    std::memcpy(at_, whole.data() + offset, SHORT);
+    if (length > SHORT_COPY || space() < SHORT_COPY || whole.size() - offset < SHORT_COPY)
+      return copy(whole.subspan(offset, length));
+    copy_short(at_, whole.data() + offset);
     at_ += length;
     return Written::yes;
   }
@@ -147,9 +154,9 @@ class BackWriter {
 
   // See ByteWriter. A short copy also copies some bytes before the range.
   Written copy_from(std::span<const uint8_t> whole, size_t offset, size_t length) {
-    constexpr size_t SHORT = 64;
-    if (length > SHORT || space() < SHORT || offset + length < SHORT) return copy(whole.subspan(offset, length));
-    std::memcpy(at_ - SHORT, whole.data() + offset + length - SHORT, SHORT);
+    if (length > SHORT_COPY || space() < SHORT_COPY || offset + length < SHORT_COPY)
+      return copy(whole.subspan(offset, length));
+    copy_short(at_ - SHORT_COPY, whole.data() + offset + length - SHORT_COPY);
     at_ -= length;
     return Written::yes;
   }
