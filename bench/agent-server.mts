@@ -4,13 +4,16 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type ServerHttp2Stream } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BatchIterator, EventCalls, EventHub, GrpcServer, openLog, sensorsService } from './dist.mjs';
+import { BatchIterator, EventCalls, EventHub, GrpcServer, messageFrames, openLog, sensorsService } from './dist.mjs';
 import { agentFrames, openHub, type Subject } from './stream.mjs';
 
 const [socket = '', ...more] = process.argv.slice(2);
 const [rate = 0, seconds = 0, clients = 0] = more.slice(0, 3).map(Number);
 const [subject = 'file', server = 'agent'] = more.slice(3);
 
+const WARM_UP_EVENTS = 400_000;
+/** The header of a message in gRPC. */
+const HEADER = 5;
 /** The part of the events that is not measured, because functions are compiled. */
 const WARM_UP = 0.25;
 
@@ -37,9 +40,11 @@ interface Server {
 }
 
 async function openAgent(): Promise<Server> {
-  const hub = new EventHub({ nodeName: 'bench' });
+  // the events are made by the modules from which the library is bundled
+  const hub = new EventHub({ nodeName: 'bench', createFrames: messageFrames });
   const log = openLog({ level: 'error', format: 'json' }, process.stderr);
   const calls = new EventCalls(hub, log);
+  await warmUpHub(hub);
   // only GetEvents is called
   const service = sensorsService({ hub, calls, log } as Parameters<typeof sensorsService>[0], {
     readOnly: false,
@@ -47,6 +52,24 @@ async function openAgent(): Promise<Server> {
   });
   await new GrpcServer({ addresses: [`unix://${socket}`] }, [service], log).listen();
   return { clients: () => hub.streams.size, send: (batch) => hub.dispatch(batch) };
+}
+
+/** An agent runs for days: its functions are compiled before the clients connect. Their connections are not warm. */
+async function warmUpHub(hub: InstanceType<typeof EventHub>): Promise<void> {
+  const target = Buffer.alloc(2 ** 20);
+  const stream = hub.subscribe({
+    filterKey: '',
+    send: (frames, sent) => {
+      frames.copy(target.subarray(0, frames.byteLength + HEADER), HEADER);
+      setImmediate(sent);
+    },
+  });
+  let produced = 0;
+  for await (const batch of new BatchIterator(openHub(subject as Subject, WARM_UP_EVENTS).addConsumer({}))) {
+    hub.dispatch(batch);
+    if ((produced += batch.length) === WARM_UP_EVENTS) break;
+  }
+  hub.unsubscribe(stream);
 }
 
 /** Writes each batch with one write to each client. The messages of the first batch are sent again and again. */
@@ -74,7 +97,7 @@ async function openBareServer(): Promise<Server> {
 
 function splitFrames(frames: Buffer): { readonly frames: Buffer; readonly ends: readonly number[] } {
   const ends: number[] = [];
-  for (let at = 0; at < frames.length;) ends.push((at += 5 + frames.readUInt32BE(at + 1)));
+  for (let at = 0; at < frames.length;) ends.push((at += HEADER + frames.readUInt32BE(at + 1)));
   return { frames, ends };
 }
 

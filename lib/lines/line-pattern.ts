@@ -6,6 +6,15 @@ import { LineOp, type LineArena } from './line-arena.js';
 /** Formats a part for which the addon has no operation. Returns undefined if the event has to be formatted in another way. */
 export type FormatText = (chunk: RecordChunk, at: number) => string | Uint8Array | undefined;
 
+/** The operations whose operands are the place of fixed bytes. */
+const CARRIERS: ReadonlySet<LineOp> = new Set([
+  LineOp.fixed,
+  LineOp.end,
+  LineOp.length,
+  LineOp.thread,
+  LineOp.timestamp,
+]);
+
 /** Words of a part: the operation and its two operands. */
 const PART_WORDS = 3;
 const WORD = 4;
@@ -26,6 +35,17 @@ export class LinePattern {
     if (text.length === 0) return this;
     const start = this.#size;
     return this.add(LineOp.fixed, start, this.#append(typeof text === 'string' ? Buffer.from(text) : text));
+  }
+
+  /** Adds bytes that are the same in all messages. They stand before the part that was added last. */
+  before(bytes: Uint8Array): this {
+    const last = this.#parts.at(-1);
+    if (bytes.length === 0 || last === undefined || !CARRIERS.has(last[0])) return this.fixed(bytes);
+    const [, start, length] = last;
+    const joined = Buffer.concat([bytes, Buffer.concat(this.#bytes).subarray(start, start + length)]);
+    last[1] = this.#size;
+    last[2] = this.#append(joined);
+    return this;
   }
 
   /** Adds the permissions of a file. */
@@ -64,7 +84,7 @@ export class LinePattern {
     // the bytes follow the number of parts, and the parts
     const base = (1 + PART_WORDS * this.#parts.length) * WORD;
     const words = this.#parts.flatMap(([op, a, b]) => {
-      if (op === LineOp.fixed) return [op, base + a, b];
+      if (CARRIERS.has(op)) return [op, base + a, b];
       return op === LineOp.permission ? [op, a, base + b] : [op, a, b];
     });
     this.#at = arena.add([this.#parts.length, ...words], ...this.#bytes);

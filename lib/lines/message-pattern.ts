@@ -107,7 +107,7 @@ function sampleValue(value: CompiledValue, slot: number, number: number, given: 
       { content, addTo: (pattern) => pattern.add(LineOp.ascii, slot, 1) },
       {
         content: Buffer.from(permission),
-        addTo: (pattern) => pattern.add(LineOp.end).permission(slot).add(LineOp.length),
+        addTo: (pattern) => pattern.permission(slot).before(varint(PERMISSION_LENGTH)),
       },
     ],
   };
@@ -121,6 +121,9 @@ function addEncoded(value: CompiledValue, slot: number, position: number, encode
       return argument && encoder.encodeArgument(argument, position);
     });
 }
+
+/** Every text of permissions has ten characters. */
+const PERMISSION_LENGTH = 10;
 
 const SAMPLE_NS = 1_234_567_890_123_456_789n;
 
@@ -155,10 +158,10 @@ function cutMessage(
   if (message === undefined || time === undefined || time === message) return undefined;
   const pattern = new LinePattern().add(LineOp.message);
   if (values.length > 0) pattern.add(LineOp.plain, values.length);
-  pattern.add(LineOp.timestamp).fixed(time.tag).fixed(bytes.subarray(message.end, time.start)).add(LineOp.end);
+  pattern.add(LineOp.timestamp).before(time.tag).before(bytes.subarray(message.end, time.start)).add(LineOp.end);
   const timeHole: Hole = { content: time.content, addTo: (to) => to.add(LineOp.timestamp) };
   if (!addEvent(pattern, message.content, { own, others, values, timeHole, thread: varint(changed.tid) })) return undefined;
-  return pattern.add(LineOp.length).fixed(message.tag);
+  return pattern.add(LineOp.length).before(message.tag);
 }
 
 interface EventParts {
@@ -183,8 +186,8 @@ function addEvent(
   for (const [i, field] of [...rest.entries()].reverse()) {
     const value = adding.get(i);
     if (value === undefined) {
-      if (isSame(field.content, timeHole.content)) timeHole.addTo(pattern).fixed(field.tag);
-      else pattern.fixed(field.bytes);
+      if (isSame(field.content, timeHole.content)) timeHole.addTo(pattern).before(field.tag);
+      else pattern.before(field.bytes);
     } else if (!addValue(pattern, field, value)) {
       return false;
     }
@@ -196,8 +199,8 @@ function addEvent(
   const [id] = tid === undefined ? [] : readFields(tid.content);
   const isExpected = isSame(process.content.subarray(0, own.length), own) && more.length === 0;
   if (!isExpected || tid === undefined || id === undefined || !isSame(id.content, thread)) return false;
-  pattern.add(LineOp.end).add(LineOp.thread).fixed(tid.tag).add(LineOp.process, 0);
-  pattern.add(LineOp.length).fixed(process.tag);
+  pattern.add(LineOp.end).add(LineOp.thread).before(tid.tag).add(LineOp.process, 0);
+  pattern.add(LineOp.length).before(process.tag);
   return true;
 }
 
@@ -220,7 +223,7 @@ function matchValues(
 function addValue(pattern: LinePattern, { tag, content }: Field, { holes, addAll }: SampledValue): boolean {
   pattern.add(LineOp.end);
   const isWhole = holes === undefined ? addAll(pattern) !== undefined : addHoles(pattern, content, holes) === holes.length;
-  pattern.add(LineOp.length).fixed(tag);
+  pattern.add(LineOp.length).before(tag);
   return isWhole;
 }
 
@@ -230,14 +233,14 @@ function addHoles(pattern: LinePattern, bytes: Uint8Array, holes: readonly Hole[
   for (const field of readFields(bytes).reverse()) {
     const hole = holes.find(({ content }) => isSame(content, field.content));
     if (hole !== undefined) {
-      hole.addTo(pattern).fixed(field.tag);
+      hole.addTo(pattern).before(field.tag);
       found += 1;
     } else if (field.wireType === LENGTH_DELIMITED && holes.some(({ content }) => contains(field.content, content))) {
       pattern.add(LineOp.end);
       found += addHoles(pattern, field.content, holes);
-      pattern.add(LineOp.length).fixed(field.tag);
+      pattern.add(LineOp.length).before(field.tag);
     } else {
-      pattern.fixed(field.bytes);
+      pattern.before(field.bytes);
     }
   }
   return found;

@@ -42,8 +42,9 @@ enum class Op : uint32_t {
   word = 17,        // like path, and it must need no quotes in a compact line
   // The line is a message of protobuf with the header of gRPC, and this is its first part. The parts are written from
   // the end of the message to its beginning. The following ones are only in messages.
+  // `end` to `timestamp` also have `b` bytes at the offset `a` of the pattern, which stand before what they write.
   message = 18,
-  end = 19,        // nothing: a nested message or text ends here
+  end = 19,        // nothing: a nested message ends here
   length = 20,     // the number of bytes up to the last `end`
   thread = 21,     // the id of the thread as a UInt32Value, with its length
   timestamp = 22,  // the time of the record as a Timestamp, with its length

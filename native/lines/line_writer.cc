@@ -138,10 +138,12 @@ class LineWriter {
       case Op::end:
         if (depth_ == DEPTH_MAX) return Written::elsewhere;
         ends_[depth_++] = out.used();
-        return Written::yes;
-      case Op::length: return depth_ == 0 ? Written::elsewhere : out.varint(out.used() - ends_[--depth_]);
-      case Op::thread: return write_thread(out);
-      case Op::timestamp: return time_.write_message(out, record_.time());
+        return copy_before(part, Written::yes, out);
+      case Op::length:
+        if (depth_ == 0) return Written::elsewhere;
+        return copy_before(part, out.varint(out.used() - ends_[--depth_]), out);
+      case Op::thread: return copy_before(part, write_thread(out), out);
+      case Op::timestamp: return copy_before(part, time_.write_message(out, record_.time()), out);
       case Op::varint: return write_varint(part, out);
       case Op::ascii: return write_ascii(part, out);
       case Op::permission: {
@@ -151,6 +153,11 @@ class LineWriter {
       }
       default: return write_shared_part(part, out);
     }
+  }
+
+  Written copy_before(const Part& part, Written result, BackWriter& out) const {
+    if (part.b == 0 || result != Written::yes) return result;
+    return copy_range(sources_.arena, pattern_ + part.a, part.b, out);
   }
 
   Written write_thread(BackWriter& out) const {

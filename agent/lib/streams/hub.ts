@@ -37,6 +37,8 @@ export interface HubOptions extends EncodeOptions {
   readonly startedAt?: number;
   /** Called after some events that an earlier agent has left. The next ones are handed out when it resolves. */
   readonly pace?: () => Promise<void>;
+  /** Makes the function that encodes events, for events of another copy of the library. Default: `messageFrames`. */
+  readonly createFrames?: typeof messageFrames;
 }
 
 /** The options of a client's stream. */
@@ -74,7 +76,7 @@ export class EventHub {
     this.#options = options;
     this.#startedNs = BigInt(options.startedAt ?? 0) * 1_000_000n;
     this.#encoder = new EventEncoder(options);
-    this.#encodeFrames = messageFrames(this.#encoder);
+    this.#encodeFrames = (options.createFrames ?? messageFrames)(this.#encoder);
   }
 
   /** Redacts the arguments that clients get. */
