@@ -104,8 +104,6 @@ export interface LossReport extends LossFields {
 
 const SECOND = 1_000_000_000n;
 
-/** An event that has only its processes. */
-const NO_EVENT = { type: 'process_exec', time: '', timeNs: 0n, ancestors: [] };
 
 function noJson(): never {
   throw new Error('the value is encoded from the JSON of its event');
@@ -150,7 +148,17 @@ export class EventEncoder implements MessageEncoder {
     nodeName: string,
   ): readonly [process: Uint8Array, parent: Uint8Array] {
     // in all events, the processes have the same fields
-    const event = { ...NO_EVENT, nodeName, process, parent, former: parent, tid: process.pid } as unknown as ProcessEvent;
+    const event = {
+      type: 'process_exec',
+      nodeName,
+      time: '',
+      timeNs: 0n,
+      process,
+      parent,
+      former: parent,
+      tid: process.pid,
+      ancestors: [],
+    } as unknown as ProcessEvent;
     const w = this.#writer;
     w.reset();
     const related = exportedParent(event);

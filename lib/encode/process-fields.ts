@@ -203,8 +203,14 @@ const NANOS = 16;
 /** Nanoseconds are never negative, even before 1970. */
 function writeTime(w: Writer, tag: number, epochNs: bigint): void {
   const end = w.length;
-  const seconds = epochNs >= 0n ? epochNs / SECOND : (epochNs - SECOND + 1n) / SECOND;
-  w.ulong(NANOS, epochNs - seconds * SECOND);
-  w.ulong(WRAPPER_VALUE, seconds);
+  if (epochNs >= 0n) {
+    const seconds = epochNs / SECOND;
+    w.uint(NANOS, Number(epochNs - seconds * SECOND));
+    w.uint(WRAPPER_VALUE, Number(seconds));
+  } else {
+    const seconds = (epochNs - SECOND + 1n) / SECOND;
+    w.ulong(NANOS, epochNs - seconds * SECOND);
+    w.ulong(WRAPPER_VALUE, seconds);
+  }
   w.message(tag, end);
 }
