@@ -104,7 +104,6 @@ export interface LossReport extends LossFields {
 
 const SECOND = 1_000_000_000n;
 
-
 function noJson(): never {
   throw new Error('the value is encoded from the JSON of its event');
 }

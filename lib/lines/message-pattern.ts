@@ -160,7 +160,8 @@ function cutMessage(
   if (values.length > 0) pattern.add(LineOp.plain, values.length);
   pattern.add(LineOp.timestamp).before(time.tag).before(bytes.subarray(message.end, time.start)).add(LineOp.end);
   const timeHole: Hole = { content: time.content, addTo: (to) => to.add(LineOp.timestamp) };
-  if (!addEvent(pattern, message.content, { own, others, values, timeHole, thread: varint(changed.tid) })) return undefined;
+  if (!addEvent(pattern, message.content, { own, others, values, timeHole, thread: varint(changed.tid) }))
+    return undefined;
   return pattern.add(LineOp.length).before(message.tag);
 }
 
@@ -222,7 +223,8 @@ function matchValues(
 
 function addValue(pattern: LinePattern, { tag, content }: Field, { holes, addAll }: SampledValue): boolean {
   pattern.add(LineOp.end);
-  const isWhole = holes === undefined ? addAll(pattern) !== undefined : addHoles(pattern, content, holes) === holes.length;
+  const isWhole =
+    holes === undefined ? addAll(pattern) !== undefined : addHoles(pattern, content, holes) === holes.length;
   pattern.add(LineOp.length).before(tag);
   return isWhole;
 }
