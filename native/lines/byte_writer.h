@@ -14,8 +14,8 @@ namespace polytrace {
 enum class Written { yes, elsewhere, no_space };
 
 // Bytes that are written unchanged. json: printable ASCII without quotes and backslashes, which needs no escapes in
-// JSON. word: printable ASCII without spaces and quotes, which needs no quotes in a compact line. ascii: ASCII, which is
-// UTF-8.
+// JSON. word: printable ASCII without spaces and quotes, which needs no quotes in a compact line. ascii: ASCII, which
+// is UTF-8.
 enum class PlainBytes { json, word, ascii };
 
 // Some bytes at once. A call of memcpy with this size can become a slow instruction that repeats.

@@ -128,7 +128,8 @@ class LineWriter {
     uint8_t* at = out.extend(FRAME_HEADER + bytes.size());
     if (at == nullptr) return Written::no_space;
     at[0] = 0;
-    for (size_t i = 1; i < FRAME_HEADER; i++) at[i] = static_cast<uint8_t>(bytes.size() >> (8 * (FRAME_HEADER - 1 - i)));
+    for (size_t i = 1; i < FRAME_HEADER; i++)
+      at[i] = static_cast<uint8_t>(bytes.size() >> (8 * (FRAME_HEADER - 1 - i)));
     if (!bytes.empty()) std::memcpy(at + FRAME_HEADER, bytes.data(), bytes.size());
     return Written::yes;
   }
