@@ -304,16 +304,19 @@ ${formatTable(rows)}
 }
 
 export function clientsSection(rows: Rows): string {
-  return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}. An agent without a kernel sends the realistic stream to clients
-without filters over a Unix socket. The figures are the processor time of all threads of the agent's process: the medians of
-three runs. \`npm run bench -- --clients\` fails when a client loses an event, or does not know of every one.
+  return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}. An agent without a kernel sends the
+realistic stream to clients without filters over a Unix socket. The figures are the processor time of all threads of the
+agent's process: the medians of three runs. \`npm run bench -- --clients\` fails when a client loses an event, or does
+not know of every one.
 
 ${formatTable(rows)}
 
 - **a further client** is what each client after the first one adds to an event.
-- **HTTP/2 alone** is a server of \`node:http2\` that makes no message: it writes the same number of bytes to each client, with
-  one write for each batch. Reading the records of the events is in it. It is the bound of what an agent in Node.js can reach.
-- The clients have a window of 1 MiB, like the client of this package. With the 64 KiB of HTTP/2, a further client costs more.`;
+- **HTTP/2 alone** is a server of \`node:http2\` that makes no message: it writes the same number of bytes to each client,
+  with one write for each batch. Reading the records of the events is in it. It is the bound of what an agent in Node.js
+  can reach.
+- The clients have a window of 1 MiB, like the client of this package. With the 64 KiB of HTTP/2, a further client costs
+  more.`;
 }
 
 /** The text below the table of goals.mts. */
