@@ -91,7 +91,7 @@ module.exports = {
       from: {
         path: '^test/(native|kernel)/',
         pathNot:
-          '^test/(kernel/(learn-live|matrix|negative-cache|policy-library|preemption|trace)|native/(compact-lines|json-lines|line-cases|line-iterator|running-processes))',
+          '^test/(kernel/(learn-live|matrix|negative-cache|policy-library|preemption|trace)|native/(compact-lines|json-lines|line-cases|line-iterator|message-frames|running-processes))',
       },
       to: { path: '^lib/', pathNot: '^lib/(index\\.(ts|mjs)|cli/main\\.ts)$' },
     },

@@ -16,6 +16,8 @@ export const { toJson } = require('../dist/output/json.js') as typeof import('..
 export const { compactLines } =
   require('../dist/lines/compact-lines.js') as typeof import('../lib/lines/compact-lines.js');
 export const { jsonLines } = require('../dist/lines/json-lines.js') as typeof import('../lib/lines/json-lines.js');
+export const { messageFrames } =
+  require('../dist/lines/message-frames.js') as typeof import('../lib/lines/message-frames.js');
 export const { newTally } = require('../dist/events/hook.js') as typeof import('../lib/events/hook.js');
 export const { ProcessCache } = require('../dist/process/cache.js') as typeof import('../lib/process/cache.js');
 export const { Clock } = require('../dist/process/clock.js') as typeof import('../lib/process/clock.js');

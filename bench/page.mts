@@ -152,7 +152,8 @@ ${formatTable(loading)}
 - A list of values is a hash or a trie in the kernel, so a match costs the same wherever the value stands.
 - More policies: see [Policies on one function](#policies-on-one-function). More files: see
   [operations](#in-the-kernel-operations), whose rows of files in turn have 300 and 10,000. More cgroups: see
-  [Cgroups and scopes](#cgroups-and-scopes). More events a second: see [Ordinary rates](#ordinary-rates).
+  [Cgroups and scopes](#cgroups-and-scopes). More events a second: see [Ordinary rates](#ordinary-rates). More clients:
+  see [Clients of an agent](#clients-of-an-agent).
 
 ${PROCESSOR}, ${LINUX}, as root. Opening a tracer beside more processes, the median of three:
 
@@ -302,6 +303,22 @@ ${formatTable(rows)}
 
 - **At low rates**, most of the time is for waking the process. From 500 events a second on, it reads the ring buffer at
   intervals instead: up to 20 ms in the library, and up to 50 ms for lines and in the agent.`;
+}
+
+export function clientsSection(rows: Rows): string {
+  return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}. An agent without a kernel sends the
+realistic stream to clients without filters over a Unix socket. The figures are the processor time of all threads of the
+agent's process: the medians of three runs. \`npm run bench -- --clients\` fails when a client loses an event, or does
+not know of every one.
+
+${formatTable(rows)}
+
+- **a further client** is what each client after the first one adds to an event.
+- **HTTP/2 alone** is a server of \`node:http2\` that makes no message: it writes the same number of bytes to each client,
+  with one write for each batch. Reading the records of the events is in it. It is the bound of what an agent in Node.js
+  can reach.
+- The clients have a window of 1 MiB, like the client of this package. With the 64 KiB of HTTP/2, a further client costs
+  more.`;
 }
 
 /** The text below the table of goals.mts. */

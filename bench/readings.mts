@@ -3,6 +3,7 @@ import { compactLines } from './dist.mjs';
 import { linesInFile } from './lines.mjs';
 import { REALISTIC_RECORDS } from './realistic.mjs';
 import {
+  agentFrames,
   compactStrings,
   countBatches,
   countItems,
@@ -49,7 +50,7 @@ export const readings: readonly MeasuredReading[] = [
   { name: 'bytes of compact lines, without events', reading: lines('file', compactLines), events: 800_000 },
   { name: '`getevents -o json` into a file', reading: linesInFile('file'), events: 400_000 },
   { name: '`getevents -o compact` into a file', reading: linesInFile('file', 'compact'), events: 400_000 },
-  { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 400_000 },
+  { name: 'in batches, encoded by the agent', reading: lineBytes('file', agentFrames), events: 400_000 },
   realisticRow('in batches, counted', countBatches('realistic')),
   realisticRow('item by item, type, binary and path read', readItems('realistic')),
   realisticRow('in batches, compact lines', compactStrings('realistic')),
@@ -59,10 +60,12 @@ export const readings: readonly MeasuredReading[] = [
   realisticRow('bytes of compact lines, without events', lines('realistic', compactLines)),
   realisticRow('`getevents -o json` into a file', linesInFile('realistic')),
   realisticRow('`getevents -o compact` into a file', linesInFile('realistic', 'compact')),
-  realisticRow('in batches, encoded by the agent', encodedEvents('realistic')),
+  realisticRow('in batches, encoded by the agent', lineBytes('realistic', agentFrames)),
+  realisticRow('messages of the agent, without events', lines('realistic', agentFrames)),
+  realisticRow('in batches, encoded one by one', encodedEvents('realistic')),
   programRow('in batches, counted', countBatches('programs')),
   programRow('bytes of JSON lines, without events', lines('programs')),
   programRow('bytes of compact lines, without events', lines('programs', compactLines)),
   programRow('`getevents -o json` into a file', linesInFile('programs')),
-  programRow('in batches, encoded by the agent', encodedEvents('programs')),
+  programRow('in batches, encoded by the agent', lineBytes('programs', agentFrames)),
 ];

@@ -1,7 +1,6 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
-// all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
+// --filters, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest, --rates and
+// --clients; without a part, all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
 // forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
 // status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
@@ -13,6 +12,7 @@ import { goalsTable } from './goals.mjs';
 import { judgeWithRetries } from './judge.mjs';
 import {
   cgroupSection,
+  clientsSection,
   countedSection,
   countSection,
   filterSection,
@@ -126,6 +126,13 @@ async function ratesPart(): Promise<string> {
   return ratesSection(await ratesTable());
 }
 
+async function clientsPart(): Promise<string> {
+  const { clientsTable } = await import('./clients.mjs');
+  const { rows, problems } = await clientsTable();
+  reportProblems(problems);
+  return clientsSection(rows);
+}
+
 async function shortPart(): Promise<void> {
   const { realisticTable, shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
@@ -185,6 +192,7 @@ const { values } = parseArgs({
     loading: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
     rates: { type: 'boolean', default: false },
+    clients: { type: 'boolean', default: false },
     peers: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     limits: { type: 'boolean', default: false },
@@ -208,6 +216,7 @@ const parts = [
   { isWanted: all || values.nodes, make: nodesPart, title: 'In user space: versions of Node.js' },
   { isWanted: all || values.rest, make: restPart, title: 'Latency and rest' },
   { isWanted: all || values.rates, make: ratesPart, title: 'Ordinary rates' },
+  { isWanted: all || values.clients, make: clientsPart, title: 'Clients of an agent' },
 ];
 
 const page = join(checkout, 'docs/benchmarks.md');

@@ -13,6 +13,7 @@ import {
   formatCompact,
   Hub,
   jsonLines,
+  messageFrames,
   newTally,
   ProcessCache,
   toJson,
@@ -253,7 +254,10 @@ export function lines(subject: Subject, createFormat: () => LineFormatter = json
   };
 }
 
-/** Encodes events as the agent sends them to its clients. */
+/** Makes the function with which the agent encodes events. */
+export const agentFrames = (): LineFormatter => messageFrames(new EventEncoder());
+
+/** Encodes events one by one. */
 export function encodedEvents(subject: Subject): Reading {
   const encoder = new EventEncoder();
   return writeBatches(subject, (event, buffer, at) => encoder.encode(event).copyTo(buffer, at));

@@ -27,6 +27,7 @@ export const {
   hostGaps,
   isFile,
   jsonLines,
+  messageFrames,
   learnExceptions,
   learnService,
   listHooks,

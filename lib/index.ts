@@ -30,6 +30,7 @@ export {
 } from './output/index.js';
 export { compactLines } from './lines/compact-lines.js';
 export { jsonLines } from './lines/json-lines.js';
+export { messageFrames } from './lines/message-frames.js';
 export { recorder } from './recording/recorder.js';
 export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
 *" --kernel "* | *" --filters "* | *" --counted "* | *" --limits "*) bash scripts/setup.sh --vm ;;
-*" --host "* | *" --nodes "* | *" --cgroups "* | *" --rest "* | *" --rates "* | *" --short "*) bash scripts/setup.sh ;;
+*" --host "* | *" --nodes "* | *" --cgroups "* | *" --rest "* | *" --rates "* | *" --clients "* | *" --short "*) bash scripts/setup.sh ;;
 *) bash scripts/setup.sh --vm ;;
 esac
 exec node --import tsx bench/run.mts "$@"

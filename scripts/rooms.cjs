@@ -219,6 +219,7 @@ const rooms = [
       'lib/learn/',
       'lib/lines/compact-lines.ts',
       'lib/lines/json-lines.ts',
+      'lib/lines/message-frames.ts',
       'lib/recording/',
       'lib/rules/',
       'lib/run/',

@@ -1,4 +1,4 @@
-import type { ArgumentOf, EventType, FileArgument, HookArgument, PlainEvent } from './events.js';
+import type { ArgumentOf, EventType, FileArgument, HookArgument, PlainEvent, PlainProcess } from './events.js';
 
 /** Options for `formatCompact`. */
 export interface CompactOptions {
@@ -185,3 +185,27 @@ export function findArgument(event: PlainEvent, label: string): HookArgument | u
  * is `path`. Returns undefined if there is none.
  */
 export function eventPath(event: PlainEvent): string | undefined;
+
+/** Encodes events as messages in protobuf, for `messageFrames`. Results are valid until the next call. */
+export interface MessageEncoder {
+  /** Returns the message of an event. */
+  encodeMessage(event: PlainEvent): Uint8Array;
+  /** Returns the fields of the process in its events, but its thread, and the complete field of its parent. */
+  encodeProcesses(
+    process: PlainProcess,
+    parent: PlainProcess | undefined,
+    nodeName: string,
+  ): readonly [process: Uint8Array, parent: Uint8Array];
+  /** Returns the message of a value at this position; undefined if only the whole event can be encoded. */
+  encodeArgument(argument: HookArgument, position: number): Uint8Array | undefined;
+  /** True if events of this type have their ancestors, which no two events share. */
+  hasAncestors(type: EventType): boolean;
+}
+
+/**
+ * Returns a function that encodes events in protobuf, each with the header of a message in gRPC: a zero, and the length as
+ * four bytes, the highest first. The messages are those of the encoder, and those of a tracer's events are written straight
+ * from the kernel's records. The bytes are valid until the function is called again. It is for the package polytrace-agent,
+ * which has the encoder.
+ */
+export function messageFrames(encoder: MessageEncoder): LineFormatter;

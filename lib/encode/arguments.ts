@@ -86,7 +86,8 @@ export const USUAL_TYPES = {
 } as const satisfies Readonly<Partial<Record<keyof typeof CASE, HookArgument['type']>>>;
 
 /** Values of these types are rare and have many members, so they are encoded from the JSON export. */
-type JsonEncodedType = 'cred' | 'user_namespace' | 'module' | 'load_info';
+const JSON_ENCODED = ['cred', 'user_namespace', 'module', 'load_info'] as const satisfies HookArgument['type'][];
+type JsonEncodedType = (typeof JSON_ENCODED)[number];
 
 /** Writes a value as a field of its event. `position`: its index in the list. `exportJson` returns its JSON export. */
 export function writeArgument(
@@ -97,6 +98,17 @@ export function writeArgument(
   exportJson: () => JsonValue,
 ): void {
   const end = w.length;
+  writeArgumentFields(w, argument, position, exportJson);
+  w.message(tag, end);
+}
+
+/** Writes the content of that field. */
+export function writeArgumentFields(
+  w: Writer,
+  argument: HookArgument,
+  position: number,
+  exportJson: () => JsonValue,
+): void {
   if ('truncated' in argument && argument.truncated && typeof argument.value === 'string')
     w.bool(ARGUMENT.truncated, true);
   const isUnread = 'unreadable' in argument && argument.unreadable === true && !hasBytes(argument);
@@ -106,7 +118,11 @@ export function writeArgument(
   if (argument.label !== undefined) w.string(ARGUMENT.label, argument.label);
   if (isUnread) writeError(w, argument);
   else writeMember(w, CASE[member], argument, exportJson);
-  w.message(tag, end);
+}
+
+/** True for a value that is encoded from its JSON export. */
+export function isJsonEncoded({ type }: HookArgument): boolean {
+  return (JSON_ENCODED as readonly HookArgument['type'][]).includes(type);
 }
 
 function hasBytes(argument: HookArgument): boolean {

@@ -8,11 +8,15 @@ import type {
   ChangeClient,
   ChangeEvent,
   EnvironmentVariable,
+  EventType,
   HookArgument,
   LostEvent,
   MarkCause,
+  MessageEncoder,
   PerformedAction,
+  PlainEvent,
   PlainOf,
+  PlainProcess,
   StackFrame,
   TracerEvent,
 } from '../../types/index.js';
@@ -42,7 +46,7 @@ import {
   ThrottleType,
 } from '../proto/tetragon/events.gen.js';
 import { exportEnvironment } from '../output/environment.js';
-import { writeArgument } from './arguments.js';
+import { isJsonEncoded, writeArgument, writeArgumentFields } from './arguments.js';
 import type { EncodeOptions } from './options.js';
 import { exportedParent, toExportJson, ProcessEncoder, type ProcessEvent } from './process-encoder.js';
 import { oneofTags, fieldTags } from './tags.js';
@@ -100,7 +104,11 @@ export interface LossReport extends LossFields {
 
 const SECOND = 1_000_000_000n;
 
-export class EventEncoder {
+function noJson(): never {
+  throw new Error('the value is encoded from the JSON of its event');
+}
+
+export class EventEncoder implements MessageEncoder {
   readonly #writer = new Writer();
   readonly #options: EncodeOptions;
   readonly #processes: ProcessEncoder;
@@ -125,6 +133,55 @@ export class EventEncoder {
     const end = w.length;
     w.message(this.#writeEvent(w, event), end);
     return w;
+  }
+
+  /** Like `encode`, but returns the bytes. The next call overwrites them. */
+  encodeMessage(event: PlainEvent): Uint8Array {
+    return this.encode(event as AgentEvent).written;
+  }
+
+  /** See MessageEncoder. */
+  encodeProcesses(
+    process: PlainProcess,
+    parent: PlainProcess | undefined,
+    nodeName: string,
+  ): readonly [process: Uint8Array, parent: Uint8Array] {
+    // in all events, the processes have the same fields
+    const event = {
+      type: 'process_exec',
+      nodeName,
+      time: '',
+      timeNs: 0n,
+      process,
+      parent,
+      former: parent,
+      tid: process.pid,
+      ancestors: [],
+    } as unknown as ProcessEvent;
+    const w = this.#writer;
+    w.reset();
+    const related = exportedParent(event);
+    if (related !== undefined) w.bytes(EXEC.parent, this.#processes.encodeParent(event, related));
+    const parentLength = w.length;
+    this.#processes.writeProcess(w, event);
+    const { written } = w;
+    const ownLength = written.length - parentLength;
+    return [written.subarray(0, ownLength), written.subarray(ownLength)];
+  }
+
+  /** See MessageEncoder. Values that are encoded from the JSON of their event need the event. */
+  encodeArgument(argument: HookArgument, position: number): Uint8Array | undefined {
+    if (isJsonEncoded(argument)) return undefined;
+    const w = this.#writer;
+    w.reset();
+    writeArgumentFields(w, argument, position, noJson);
+    return w.written;
+  }
+
+  /** See MessageEncoder. */
+  hasAncestors(type: EventType): boolean {
+    const { ancestors = false } = this.#options;
+    return typeof ancestors === 'boolean' ? ancestors : ancestors.includes(type);
   }
 
   /** Encodes the message that reports lost events to a client. */
@@ -222,8 +279,7 @@ export class EventEncoder {
     event: ProcessEvent,
     tags: { readonly process: number; readonly parent: number; readonly ancestors: number },
   ): void {
-    const { ancestors = false } = this.#options;
-    if (typeof ancestors === 'boolean' ? ancestors : ancestors.includes(event.type)) {
+    if (this.hasAncestors(event.type)) {
       for (const bytes of this.#processes.encodeAncestors(event).reverse()) w.bytes(tags.ancestors, bytes);
     }
     const parent = exportedParent(event);

@@ -15,9 +15,12 @@ import { Writer } from './writer.js';
 export type ProcessEvent = Extract<TracerEvent, { readonly process: unknown }>;
 
 interface EncodedProcess {
-  /** The values at the time of encoding. Both can become known later, which makes the cached bytes stale. */
+  /** The values at the time of encoding. They can change later, which makes the cached bytes stale. */
   readonly pod: Process['pod'];
   readonly container: Process['container'];
+  readonly inInitTree: boolean;
+  /** Empty when the parent is forgotten. */
+  readonly parentExecId: string;
   /** The bytes of the process in its own events, without the thread. */
   process: Uint8Array | undefined;
   /** The bytes of the process as a parent or ancestor. */
@@ -51,6 +54,13 @@ export class ProcessEncoder {
     return (parts.process ??= this.#encode(writeProcess, event.process, event, ({ process }) => process));
   }
 
+  /** Writes the bytes of `encodeProcess`. They are not cached: most of these processes are written once. */
+  writeProcess(w: Writer, event: ProcessEvent): void {
+    const parts = this.#encoded.get(event.process);
+    if (parts?.process !== undefined && isCurrent(parts, event.process)) w.raw(parts.process);
+    else this.#write(w, writeProcess, event.process, event, ({ process }) => process);
+  }
+
   /** Returns a tetragon.Process. `parent` must be the result of `exportedParent`. */
   encodeParent(event: ProcessEvent, parent: Process): Uint8Array {
     const parts = this.#encodedProcess(parent);
@@ -65,10 +75,10 @@ export class ProcessEncoder {
   }
 
   #encodedProcess(process: Process): EncodedProcess {
-    const { pod, container } = process;
     let parts = this.#encoded.get(process);
-    if (parts === undefined || parts.pod !== pod || parts.container !== container) {
-      parts = { pod, container, process: undefined, ancestor: undefined };
+    if (parts === undefined || !isCurrent(parts, process)) {
+      const { pod, container, inInitTree, parentExecId } = process;
+      parts = { pod, container, inInitTree, parentExecId, process: undefined, ancestor: undefined };
       this.#encoded.set(process, parts);
     }
     return parts;
@@ -83,9 +93,19 @@ export class ProcessEncoder {
   ): Uint8Array {
     const w = this.#writer;
     w.reset();
+    this.#write(w, write, process, event, choose);
+    return w.take();
+  }
+
+  #write(
+    w: Writer,
+    write: typeof writeProcess,
+    process: Process,
+    event: ProcessEvent,
+    choose: (exported: ExportedProcesses) => JsonObject | undefined,
+  ): void {
     const rare = this.#hasRare ? choose(toExportJson(event, this.#options) as unknown as ExportedProcesses) : undefined;
     write(w, process, rare && this.#rareFields(rare));
-    return w.take();
   }
 
   #rareFields(exported: JsonObject): RareFields {
@@ -97,6 +117,15 @@ export class ProcessEncoder {
     const { redact } = this.#options;
     return { bytes, hidden: redact === undefined ? undefined : readArguments(exported) };
   }
+}
+
+function isCurrent(parts: EncodedProcess, process: Process): boolean {
+  return (
+    parts.pod === process.pod &&
+    parts.container === process.container &&
+    parts.inInitTree === process.inInitTree &&
+    parts.parentExecId === process.parentExecId
+  );
 }
 
 /** Returns the redacted arguments, with the bytes that are not UTF-8. */

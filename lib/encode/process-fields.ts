@@ -59,7 +59,7 @@ function writeFields(w: Writer, process: Process, rare: RareFields | undefined, 
   if (rare !== undefined) w.raw(rare.bytes);
   const text = rare?.hidden ?? process.arguments;
   // A client splits the string. The list is sent only if the split would differ and nothing is redacted.
-  if (rare?.hidden === undefined && !hasSameStrings(splitArguments(text), argv)) w.strings(PROCESS.argv, argv);
+  if (rare?.hidden === undefined && !canSplit(text, argv)) w.strings(PROCESS.argv, argv);
   w.bool(PROCESS.binaryUntrusted, process.binaryUntrusted);
   writeTreeFields();
   if (binaryProperties !== undefined) writeProperties(w, binaryProperties);
@@ -75,6 +75,14 @@ function writeFields(w: Writer, process: Process, rare: RareFields | undefined, 
   w.wrapper(PROCESS.uid, process.credentials.euid);
   w.wrapper(PROCESS.pid, process.pid);
   w.string(PROCESS.execId, process.execId);
+}
+
+const QUOTED = /[ "]|^$/;
+
+/** True if a client gets the list by splitting the text. */
+function canSplit(text: string, argv: readonly string[]): boolean {
+  const isPlain = argv.length > 0 && !argv.some((each) => QUOTED.test(each)) && argv.join(' ') === text;
+  return isPlain || hasSameStrings(splitArguments(text), argv);
 }
 
 function hasSameStrings(a: readonly string[], b: readonly string[]): boolean {
@@ -195,8 +203,14 @@ const NANOS = 16;
 /** Nanoseconds are never negative, even before 1970. */
 function writeTime(w: Writer, tag: number, epochNs: bigint): void {
   const end = w.length;
-  const seconds = epochNs >= 0n ? epochNs / SECOND : (epochNs - SECOND + 1n) / SECOND;
-  w.ulong(NANOS, epochNs - seconds * SECOND);
-  w.ulong(WRAPPER_VALUE, seconds);
+  if (epochNs >= 0n) {
+    const seconds = epochNs / SECOND;
+    w.uint(NANOS, Number(epochNs - seconds * SECOND));
+    w.uint(WRAPPER_VALUE, Number(seconds));
+  } else {
+    const seconds = (epochNs - SECOND + 1n) / SECOND;
+    w.ulong(NANOS, epochNs - seconds * SECOND);
+    w.ulong(WRAPPER_VALUE, seconds);
+  }
   w.message(tag, end);
 }

@@ -29,6 +29,11 @@ export class Writer {
     return at + this.#bytes.copy(target, at, this.#at);
   }
 
+  /** The written bytes, until the next ones are written. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
+  }
+
   /** Returns a copy of the written bytes. */
   take(): Uint8Array {
     return Uint8Array.prototype.slice.call(this.#bytes, this.#at);

@@ -95,6 +95,8 @@ interface AgentInfo
   extends Omit<AgentStatus, 'health' | 'startTime' | 'stats'>, Omit<AgentStatus['stats'], 'lostByHook'> {}
 
 const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
+/** Bytes that the agent may send before it waits for the client. With the 64 KiB of HTTP/2, both work half as much again. */
+const WINDOW_BYTES = 1024 * 1024;
 const CALL_MS = 30_000;
 
 export class AgentClient {
@@ -109,6 +111,7 @@ export class AgentClient {
     this.#client = new Client(options.address, createCredentials(options), {
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.enable_retries': 0,
+      'grpc-node.flow_control_window': WINDOW_BYTES,
     });
   }
 

@@ -28,9 +28,26 @@ export const LineOp = {
   path: 15,
   permission: 16,
   word: 17,
+  message: 18,
+  end: 19,
+  length: 20,
+  thread: 21,
+  timestamp: 22,
+  varint: 23,
+  ascii: 24,
 } as const;
 
 export type LineOp = (typeof LineOp)[keyof typeof LineOp];
+
+/** A text of a process, or its bytes. */
+export type ProcessText = string | Uint8Array;
+
+/** Returns the offset after the text. */
+function write(bytes: Buffer, text: ProcessText, at: number): number {
+  if (typeof text === 'string') return at + bytes.write(text, at);
+  bytes.set(text, at);
+  return at + text.length;
+}
 
 export class LineArena {
   bytes: Buffer = Buffer.alloc(FIRST_BYTES);
@@ -65,14 +82,14 @@ export class LineArena {
   }
 
   /** Adds the lengths of two texts, and the texts. Returns the offset of the first length. */
-  addTexts(first: string, second: string): number {
+  addTexts(first: ProcessText, second: ProcessText): number {
     const at = this.#end;
     const start = at + 2 * WORD;
     // a UTF-16 code unit has at most three bytes
     this.#reserve(2 * WORD + 3 * (first.length + second.length));
     const { bytes } = this;
-    const middle = start + bytes.write(first, start);
-    const end = middle + bytes.write(second, middle);
+    const middle = write(bytes, first, start);
+    const end = write(bytes, second, middle);
     bytes.writeUInt32LE(middle - start, at);
     bytes.writeUInt32LE(end - middle, at + WORD);
     this.#end = end;

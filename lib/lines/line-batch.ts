@@ -27,7 +27,7 @@ export class LineBatch<S> {
   number = 0;
   readonly #find: () => WriteLines;
   #writeLines: WriteLines | undefined;
-  readonly #format: (source: S) => string;
+  readonly #format: (source: S) => string | Uint8Array;
   readonly #output = new LineBuffer();
   readonly #lines = new Uint32Array(LINES_MAX * LINE_WORDS);
   readonly #progress = new Uint32Array(4);
@@ -39,7 +39,7 @@ export class LineBatch<S> {
   #clock: Clock | undefined;
 
   /** `format` formats a line that the addon cannot write. */
-  constructor(format: (source: S) => string, find = findWriteLines) {
+  constructor(format: (source: S) => string | Uint8Array, find = findWriteLines) {
     this.#format = format;
     this.#find = find;
   }
@@ -94,8 +94,10 @@ export class LineBatch<S> {
   /** Adds a line that JavaScript formats. */
   addFormatted(source: S): void {
     if (this.#count === LINES_MAX) this.flush();
-    if (this.#count === 0) this.#output.text(this.#format(source));
-    else this.add(source, 0, NO_PATTERN, 0, 0);
+    if (this.#count > 0) return this.add(source, 0, NO_PATTERN, 0, 0);
+    const formatted = this.#format(source);
+    if (typeof formatted === 'string') this.#output.text(formatted);
+    else this.#output.raw(formatted);
   }
 
   /** Writes the lines that wait. */
@@ -135,11 +137,15 @@ export class LineBatch<S> {
     const places: number[] = [];
     const formatted: Buffer[] = [];
     for (let at = 0; at < count * LINE_WORDS; at += LINE_WORDS) {
-      formatted.push(Buffer.from(this.#format(this.#sources[this.#lines[at] as number] as S)));
+      formatted.push(copyBytes(this.#format(this.#sources[this.#lines[at] as number] as S)));
       places.push(this.#lines[at + 1] as number);
     }
     this.#output.insert(places, formatted);
   }
+}
+
+function copyBytes(text: string | Uint8Array): Buffer {
+  return typeof text === 'string' ? Buffer.from(text) : Buffer.from(text);
 }
 
 /** Recorded events and those of an agent are formatted without the addon. */

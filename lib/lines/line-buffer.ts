@@ -32,12 +32,20 @@ export class LineBuffer {
     this.end += this.bytes.write(text, this.end);
   }
 
+  /** Writes bytes. */
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.end);
+    this.end += bytes.length;
+  }
+
   /** Writes the length of the text, and the text. */
-  textWithLength(text: string): void {
+  textWithLength(text: string | Uint8Array): void {
     const at = this.end;
     this.reserve(LENGTH_BYTES);
     this.end += LENGTH_BYTES;
-    this.text(text);
+    if (typeof text === 'string') this.text(text);
+    else this.raw(text);
     this.bytes.writeUInt32LE(this.end - at - LENGTH_BYTES, at);
   }
 

@@ -4,7 +4,16 @@ import type { RecordChunk } from '../wire/record-chunk.js';
 import { LineOp, type LineArena } from './line-arena.js';
 
 /** Formats a part for which the addon has no operation. Returns undefined if the event has to be formatted in another way. */
-export type FormatText = (chunk: RecordChunk, at: number) => string | undefined;
+export type FormatText = (chunk: RecordChunk, at: number) => string | Uint8Array | undefined;
+
+/** The operations whose operands are the place of fixed bytes. */
+const CARRIERS: ReadonlySet<LineOp> = new Set([
+  LineOp.fixed,
+  LineOp.end,
+  LineOp.length,
+  LineOp.thread,
+  LineOp.timestamp,
+]);
 
 /** Words of a part: the operation and its two operands. */
 const PART_WORDS = 3;
@@ -22,10 +31,21 @@ export class LinePattern {
   #generation = -1;
 
   /** Adds a text that is the same in all lines. */
-  fixed(text: string): this {
-    if (text === '') return this;
+  fixed(text: string | Uint8Array): this {
+    if (text.length === 0) return this;
     const start = this.#size;
-    return this.add(LineOp.fixed, start, this.#append(Buffer.from(text)));
+    return this.add(LineOp.fixed, start, this.#append(typeof text === 'string' ? Buffer.from(text) : text));
+  }
+
+  /** Adds bytes that are the same in all messages. They stand before the part that was added last. */
+  before(bytes: Uint8Array): this {
+    const last = this.#parts.at(-1);
+    if (bytes.length === 0 || last === undefined || !CARRIERS.has(last[0])) return this.fixed(bytes);
+    const [, start, length] = last;
+    const joined = Buffer.concat([bytes, Buffer.concat(this.#bytes).subarray(start, start + length)]);
+    last[1] = this.#size;
+    last[2] = this.#append(joined);
+    return this;
   }
 
   /** Adds the permissions of a file. */
@@ -52,13 +72,19 @@ export class LinePattern {
     return bytes.length;
   }
 
+  /** True if the other pattern has the same parts. Functions that format texts are not compared. */
+  equals(other: LinePattern): boolean {
+    const isSame = JSON.stringify(this.#parts) === JSON.stringify(other.#parts);
+    return isSame && Buffer.concat(this.#bytes).equals(Buffer.concat(other.#bytes));
+  }
+
   /** Returns the offset of the finished pattern in the arena. */
   placeIn(arena: LineArena): number {
     if (this.#generation === arena.generation) return this.#at;
     // the bytes follow the number of parts, and the parts
     const base = (1 + PART_WORDS * this.#parts.length) * WORD;
     const words = this.#parts.flatMap(([op, a, b]) => {
-      if (op === LineOp.fixed) return [op, base + a, b];
+      if (CARRIERS.has(op)) return [op, base + a, b];
       return op === LineOp.permission ? [op, a, base + b] : [op, a, b];
     });
     this.#at = arena.add([this.#parts.length, ...words], ...this.#bytes);

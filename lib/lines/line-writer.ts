@@ -26,8 +26,8 @@ export interface ProcessLine {
 
 /** A format of lines. */
 export interface LineFormat {
-  /** Formats the line of any event, without a newline. */
-  readonly format: (event: PlainEvent) => string;
+  /** Formats the line of any event: without a newline, or as complete bytes, which the next call may overwrite. */
+  readonly format: (event: PlainEvent) => string | Uint8Array;
   /** True if all lines are formatted by `format`. */
   readonly isFormatted: boolean;
   readonly formatProcess: FormatProcess;
@@ -113,10 +113,10 @@ export class LineWriter {
 
   constructor(format: LineFormat, find: (() => WriteLines) | undefined) {
     this.#format = format;
-    this.#batch = new LineBatch(
-      (source) => `${format.format(source instanceof LineRecord ? source.toEvent() : source)}\n`,
-      find,
-    );
+    this.#batch = new LineBatch((source) => {
+      const text = format.format(source instanceof LineRecord ? source.toEvent() : source);
+      return typeof text === 'string' ? `${text}\n` : text;
+    }, find);
   }
 
   /** Formats events, each followed by a newline. The result is overwritten by the next call. */

@@ -1,10 +1,16 @@
 /** The bytes of a process and its parent in lines. Their place in the arena is cached with the process. */
 import type { PlainProcess } from '../../types/events.js';
 import type { RelatedProcess, ViewedProcess } from '../process/view.js';
-import type { LineArena } from './line-arena.js';
+import type { LineArena, ProcessText } from './line-arena.js';
 
-/** Formats the two texts of a process: JSON before and after the thread id, and a compact line before and after the values. */
-export type FormatProcess = (process: ViewedProcess, related: RelatedProcess | undefined) => readonly [string, string];
+/**
+ * Formats the two texts of a process: JSON before and after the thread id, a compact line before and after the values, and
+ * in a message the process and its parent.
+ */
+export type FormatProcess = (
+  process: ViewedProcess,
+  related: RelatedProcess | undefined,
+) => readonly [ProcessText, ProcessText];
 
 class ProcessTexts {
   /** Offset in the arena. */

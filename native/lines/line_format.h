@@ -40,6 +40,16 @@ enum class Op : uint32_t {
   path = 15,        // the same, and it must not be empty
   permission = 16,  // the mode of the value `a` by the table at the offset `b` of the pattern
   word = 17,        // like path, and it must need no quotes in a compact line
+  // The line is a message of protobuf with the header of gRPC, and this is its first part. The parts are written from
+  // the end of the message to its beginning. The following ones are only in messages.
+  // `end` to `timestamp` also have `b` bytes at the offset `a` of the pattern, which stand before what they write.
+  message = 18,
+  end = 19,        // nothing: a nested message ends here
+  length = 20,     // the number of bytes up to the last `end`
+  thread = 21,     // the id of the thread as a UInt32Value, with its length
+  timestamp = 22,  // the time of the record as a Timestamp, with its length
+  varint = 23,     // the value `a`, a number of the operation `b`
+  ascii = 24,      // the string of the value `a` with its length; if `b` is 1, it must not be empty
 };
 
 // A part of a pattern. In the arena, a pattern is the number of its parts, the parts, and further bytes.

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { createHookEvent } from '../../lib/events/events.js';
 import { jsonLines } from '../../lib/lines/json-lines.js';
+import { LineOp } from '../../lib/lines/line-arena.js';
 import { loadBinding } from '../../lib/native/binding.js';
 import { fieldFilter } from '../../lib/output/field-filter.js';
 import { toJson } from '../../lib/output/json.js';
@@ -269,7 +270,12 @@ describe('jsonLines', () => {
     const { writeLines } = loadBinding();
     const words = fc.oneof(fc.nat({ max: 80 }), fc.constantFrom(2 ** 32 - 1, 2 ** 31, 2 ** 16), fc.nat({ max: 2 ** 32 - 1 }));
     const bytes = fc.array(words, { maxLength: 60 }).map((list) => new Uint8Array(Uint32Array.from(list).buffer));
-    const patterns = fc.array(fc.tuple(fc.nat({ max: 18 }), words, words), { maxLength: 8 });
+    const parts = fc.array(fc.tuple(fc.nat({ max: 26 }), words, words), { maxLength: 8 });
+    // lines, and messages
+    const patterns = fc.oneof(
+      parts,
+      parts.map((list): typeof list => [[LineOp.message, 0, 0], ...list]),
+    );
     const size = fc.nat({ max: 300 });
     fc.assert(
       fc.property(patterns, bytes, bytes, bytes, fc.array(words, { maxLength: 16 }), size, words, (parts, ...rest) => {

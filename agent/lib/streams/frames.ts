@@ -45,15 +45,39 @@ export class FrameBuffer {
     return start;
   }
 
+  /**
+   * Copies messages that have their headers, from an offset: as many as fit, at least one. Adds the end of each in `bytes`
+   * to `ends`. Returns the offset of the first message that is not copied.
+   */
+  addFrames(frames: Buffer, from: number, ends: number[]): number {
+    const first = messageEnd(frames, from);
+    if (this.#end + first - from > this.bytes.length) this.#renew(first - from);
+    const moved = this.#end - from;
+    const limit = this.bytes.length - moved;
+    let to = first;
+    ends.push(first + moved);
+    while (to < frames.length) {
+      const next = messageEnd(frames, to);
+      if (next > limit) break;
+      ends.push(next + moved);
+      to = next;
+    }
+    frames.copy(this.bytes, this.#end, from, to);
+    this.#end = to + moved;
+    return to;
+  }
+
   get end(): number {
     return this.#end;
   }
 
+  #renew(size: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, size));
+    this.#end = 0;
+  }
+
   #reserve(length: number): number {
-    if (this.#end + HEADER + length > this.bytes.length) {
-      this.bytes = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, HEADER + length));
-      this.#end = 0;
-    }
+    if (this.#end + HEADER + length > this.bytes.length) this.#renew(HEADER + length);
     const start = this.#end;
     this.bytes[start] = 0;
     this.bytes.writeUInt32BE(length, start + 1);

@@ -1,8 +1,17 @@
 /**
- * Reads the tracer's events, encodes each at most once, and adds it to the streams of the clients that requested it.
+ * Reads the tracer's events, encodes each at most once for all clients that get it unchanged, and adds it to the streams of
+ * the clients that requested it.
  */
 import { fromBinary } from '@bufbuild/protobuf';
-import type { AgentEvent, Process, Redactor, Tracer } from 'polytrace';
+import {
+  messageFrames,
+  type AgentEvent,
+  type LineFormatter,
+  type PlainEvent,
+  type Process,
+  type Redactor,
+  type Tracer,
+} from 'polytrace';
 import {
   type EncodeOptions,
   EventEncoder,
@@ -28,6 +37,8 @@ export interface HubOptions extends EncodeOptions {
   readonly startedAt?: number;
   /** Called after some events that an earlier agent has left. The next ones are handed out when it resolves. */
   readonly pace?: () => Promise<void>;
+  /** Makes the function that encodes events, for events of another copy of the library. Default: `messageFrames`. */
+  readonly createFrames?: typeof messageFrames;
 }
 
 /** The options of a client's stream. */
@@ -46,6 +57,8 @@ export type Listener = (events: readonly AgentEvent[]) => void;
 
 export class EventHub {
   readonly #encoder: EventEncoder;
+  /** Encodes events of records without decoding them. */
+  readonly #encodeFrames: LineFormatter;
   readonly #buffer = new FrameBuffer();
   readonly #streams = new Set<EventStream>();
   /** The streams by what they receive: one element for each different set of events. */
@@ -63,6 +76,7 @@ export class EventHub {
     this.#options = options;
     this.#startedNs = BigInt(options.startedAt ?? 0) * 1_000_000n;
     this.#encoder = new EventEncoder(options);
+    this.#encodeFrames = (options.createFrames ?? messageFrames)(this.#encoder);
   }
 
   /** Redacts the arguments that clients get. */
@@ -133,24 +147,71 @@ export class EventHub {
 
   dispatch(batch: readonly AgentEvent[]): void {
     if (this.#streams.size > 0) {
-      for (const event of batch) this.#dispatchEvent(event);
+      this.#dispatchEvents(batch);
       for (const group of this.#groups.values()) group.endRun();
       for (const stream of this.#streams) stream.flush();
     }
     for (const listener of this.#listeners) listener(batch);
   }
 
-  #dispatchEvent(event: AgentEvent): void {
-    this.#start = -1;
-    for (const group of this.#groups.values()) {
-      if (event.type === 'change' && !group.hasChanges) continue;
-      if (event.type !== 'lost' && !group.isWanted(event)) continue;
-      const start = this.#encodeOnce(event);
-      const { bytes, end } = this.#buffer;
-      const { timeLength } = this.#encoder;
-      if (event.type === 'lost') group.addLoss(event, bytes, start, end, timeLength);
-      else group.add(bytes, start, end, timeLength);
+  #dispatchEvents(batch: readonly AgentEvent[]): void {
+    // the events that some group gets unchanged
+    let chosen = this.#startList();
+    for (const event of batch) {
+      this.#start = -1;
+      if (event.type === 'lost') {
+        this.#addChosen(chosen);
+        chosen = this.#startList();
+        this.#dispatchLoss(event);
+      } else if (this.#choose(event, chosen.length)) {
+        chosen.push(event);
+      }
     }
+    this.#addChosen(chosen);
+  }
+
+  #startList(): AgentEvent[] {
+    for (const group of this.#groups.values()) group.startList();
+    return [];
+  }
+
+  /** Returns true if a group has chosen the event with this index. */
+  #choose(event: Exclude<AgentEvent, { readonly type: 'lost' }>, index: number): boolean {
+    let isChosen = false;
+    for (const group of this.#groups.values()) {
+      if ((event.type === 'change' && !group.hasChanges) || !group.isWanted(event)) continue;
+      if (group.isShaped) {
+        const start = this.#encodeOnce(event);
+        group.addShaped(this.#buffer.bytes, start, this.#buffer.end, this.#encoder.timeLength);
+      } else {
+        group.choose(index);
+        isChosen = true;
+      }
+    }
+    return isChosen;
+  }
+
+  /** Encodes the events together, and adds them to the groups that have chosen them. */
+  #addChosen(events: readonly AgentEvent[]): void {
+    if (events.length === 0) return;
+    const { buffer, byteOffset, length } = this.#encodeFrames(events as readonly PlainEvent[]);
+    const frames = Buffer.from(buffer, byteOffset, length);
+    let first = 0;
+    for (let at = 0; at < length;) {
+      const ends: number[] = [];
+      const next = this.#buffer.addFrames(frames, at, ends);
+      const { bytes, end } = this.#buffer;
+      const start = end - (next - at);
+      for (const group of this.#groups.values()) if (!group.isShaped) group.addChosen(bytes, start, ends, first);
+      first += ends.length;
+      at = next;
+    }
+  }
+
+  #dispatchLoss(event: Extract<AgentEvent, { readonly type: 'lost' }>): void {
+    const start = this.#encodeOnce(event);
+    const { bytes, end } = this.#buffer;
+    for (const group of this.#groups.values()) group.addLoss(event, bytes, start, end, this.#encoder.timeLength);
   }
 
   /** Encodes the current event unless that is done. Returns its offset in the buffer. */

@@ -8,7 +8,11 @@ import type { EventStream } from './event-stream.js';
 export class StreamGroup {
   readonly streams: EventStream[];
   readonly hasChanges: boolean;
-  readonly #isShaped: boolean;
+  /** The stream changes its events, which are encoded one by one. */
+  readonly isShaped: boolean;
+  /** The events that are chosen, and not encoded yet: their indexes in a list. */
+  #chosen: number[] = [];
+  #nextChosen = 0;
   /** The events that are not added to the streams yet: a part of a shared buffer. */
   #bytes: Buffer | undefined;
   #start = 0;
@@ -18,7 +22,7 @@ export class StreamGroup {
   constructor(first: EventStream, isShaped: boolean) {
     this.streams = [first];
     this.hasChanges = first.hasChanges;
-    this.#isShaped = isShaped;
+    this.isShaped = isShaped;
   }
 
   /** Returns true if no stream is left. */
@@ -34,19 +38,51 @@ export class StreamGroup {
     return asked?.isWanted === undefined || asked.isWanted(event);
   }
 
-  /** Adds an event that is encoded in a shared buffer. The streams get it at the end of the run. */
-  add(bytes: Buffer, start: number, end: number, timeLength: number): void {
-    if (this.#isShaped) {
-      for (const stream of this.streams) stream.add(bytes, start, end, timeLength);
-      return;
+  /** Adds an event to a stream that changes it. */
+  addShaped(bytes: Buffer, start: number, end: number, timeLength: number): void {
+    for (const stream of this.streams) stream.add(bytes, start, end, timeLength);
+  }
+
+  /** Begins another list: the filter of another group may have thrown during the last one. */
+  startList(): void {
+    if (this.#chosen.length > 0) this.#chosen = [];
+    this.#nextChosen = 0;
+  }
+
+  /** Chooses an event of a list. The indexes ascend. */
+  choose(index: number): void {
+    this.#chosen.push(index);
+  }
+
+  /**
+   * Adds those events of the list that are chosen and in a shared buffer: the first one has the index `first` and begins at
+   * `start`, and each ends at one of `ends`.
+   */
+  addChosen(bytes: Buffer, start: number, ends: readonly number[], first: number): void {
+    const chosen = this.#chosen;
+    const last = first + ends.length;
+    let next = this.#nextChosen;
+    if (chosen[next] === first && chosen[next + ends.length - 1] === last - 1) {
+      this.#add(bytes, start, ends.at(-1) as number, ends.length);
+      next += ends.length;
+    } else {
+      for (let index = chosen[next]; index !== undefined && index < last; index = chosen[++next]) {
+        const i = index - first;
+        this.#add(bytes, i === 0 ? start : (ends[i - 1] as number), ends[i] as number, 1);
+      }
     }
+    this.#nextChosen = next;
+  }
+
+  /** The streams get the events at the end of the run. */
+  #add(bytes: Buffer, start: number, end: number, messages: number): void {
     if (bytes !== this.#bytes || start !== this.#end) {
       this.endRun();
       this.#bytes = bytes;
       this.#start = start;
     }
     this.#end = end;
-    this.#messages += 1;
+    this.#messages += messages;
   }
 
   addLoss(loss: LossFields, bytes: Buffer, start: number, end: number, timeLength: number): void {

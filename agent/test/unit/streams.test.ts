@@ -166,6 +166,52 @@ describe('clients with the same filters', () => {
     assert.ok((receivers[49]?.lost ?? 0) > 0);
   });
 
+  it('get their events in order from several shared buffers, with a loss between them', () => {
+    const hub = new EventHub({ nodeName: 'node' });
+    const encoder = new EventEncoder({});
+    const long = { cwd: `/${'x'.repeat(3000)}` };
+    const events = Array.from({ length: 200 }, (_, i) =>
+      i === 120 ? lostEvent({ hook: 'f', count: 5 }) : execEvent(i % 50 === 0 ? long : {}, { tid: i + 1 }),
+    ) as unknown as TracerEvent[];
+    const chooses: Readonly<Record<string, (event: FilteredEvent) => boolean>> = {
+      all: () => true,
+      none: () => false,
+      some: (event) => 'tid' in event && event.tid % 3 === 0,
+      late: (event) => 'tid' in event && event.tid > 190,
+    };
+    const groups = Object.entries(chooses).flatMap(([name, isWanted]) =>
+      [false, true].map((isShaped) => {
+        const receiver = new Receiver();
+        const shape = isShaped ? { shape: (message: Buffer): Buffer => message } : {};
+        hub.subscribe({ send: receiver.send, isWanted, filterKey: name, ...shape });
+        return { name, isWanted, receiver };
+      }),
+    );
+    hub.dispatch(events);
+    for (const { name, isWanted, receiver } of groups) {
+      for (let write = 0; write < 20; write++) receiver.finish();
+      const wanted = events.filter((event) => event.type === 'lost' || isWanted(event));
+      const expected = wanted.map((event) => Buffer.from(encoder.encode(event).take()));
+      assert.ok(Buffer.concat(receiver.bytes).equals(Buffer.concat(expected)), name);
+    }
+  });
+
+  it('get nothing twice after a filter has thrown in the middle of a batch', () => {
+    const hub = new EventHub({ nodeName: 'node' });
+    const receiver = new Receiver();
+    hub.subscribe({ send: receiver.send, filterKey: '' });
+    let isBroken = true;
+    const isWanted = (event: FilteredEvent): boolean => {
+      if (isBroken && 'tid' in event && event.tid > BATCH / 2) throw new Error('broken');
+      return false;
+    };
+    hub.subscribe({ send: new Receiver().send, isWanted, filterKey: 'broken' });
+    assert.throws(() => hub.dispatch(batch), /broken/);
+    isBroken = false;
+    hub.dispatch(batch);
+    assert.equal(receiver.received, BATCH);
+  });
+
   it('ask another one while a stream is about to be ended, because its filters take too long', () => {
     const hub = new EventHub({ nodeName: 'node' });
     const [slow, fast] = [new Receiver(), new Receiver()];

@@ -137,9 +137,12 @@ const HEADERS = { ':method': 'POST', 'content-type': 'application/grpc', te: 'tr
 export class RawClient {
   readonly session: ClientHttp2Session;
 
-  constructor(socket: string) {
-    this.session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
+  /** `windowBytes`: what the server may send before it waits. Default: that of HTTP/2, 65,535. */
+  constructor(socket: string, windowBytes?: number) {
+    const settings = windowBytes === undefined ? {} : { initialWindowSize: windowBytes };
+    this.session = connect('http://localhost', { createConnection: () => connectSocket(socket), settings });
     this.session.on('error', () => undefined);
+    if (windowBytes !== undefined) this.session.on('connect', () => this.session.setLocalWindowSize(windowBytes));
   }
 
   /** Starts a call with the bytes as its body. */
