@@ -6,6 +6,7 @@
 #include "notifications.bpf.h"
 #include "record.bpf.h"
 #include "sockets.bpf.h"
+#include "stack_cache.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -128,10 +129,52 @@ static __noinline bool is_rate_allowed(struct hook_record *record, u32 selector)
 
 enum { FLAG_USER_STACK = 1 << 8 };
 
+#ifdef HAS_STACK_CACHE
+/* Most stacks of programs are short, and the kernel clears the memory that it does not need. */
+static __always_inline long read_user_stack(void *ctx, struct stack_cache *cache, u8 *to)
+{
+	const u32 size_max = STACK_FRAMES_MAX * sizeof(u64);
+	long size;
+
+	if (!cache->user_size) {
+		size = bpf_get_stack(ctx, to, USER_STACK_BYTES, FLAG_USER_STACK);
+		if (size < USER_STACK_BYTES)
+			return size;
+	}
+	size = bpf_get_stack(ctx, to, size_max, FLAG_USER_STACK);
+	cache->user_size = size < USER_STACK_BYTES ? 0 : size_max;
+	return size;
+}
+#endif
+
+/* Returns the number of bytes, or a negative error. */
+static __always_inline long read_stack(void *ctx, u8 *to, u64 flags)
+{
+	const u32 size_max = STACK_FRAMES_MAX * sizeof(u64);
+#ifdef HAS_STACK_CACHE
+	struct stack_cache *cache = config.stack_caches ? own_stack_cache() : 0;
+
+	if (cache && flags & FLAG_USER_STACK)
+		return read_user_stack(ctx, cache, to);
+	if (cache) {
+		u32 known = copy_known_stack(ctx, cache, (u64 *)to);
+		long size;
+
+		if (known)
+			return known * sizeof(u64);
+		size = bpf_get_stack(ctx, to, size_max, flags);
+		if (size > 0)
+			store_known_stack(ctx, cache, (u64 *)to, size / sizeof(u64));
+		return size;
+	}
+#endif
+	return bpf_get_stack(ctx, to, size_max, flags);
+}
+
 static __always_inline void collect_stack(void *ctx, struct hook_record *record, struct string_ref *to, u64 flags)
 {
 	u8 *to_bytes = reserve_bytes(record, STACK_CAPACITY);
-	long size = bpf_get_stack(ctx, to_bytes, STACK_FRAMES_MAX * sizeof(u64), flags);
+	long size = read_stack(ctx, to_bytes, flags);
 
 	to->offset = sizeof(struct event_hook) + record->used;
 	to->length = size > 0 ? size : 0;
