@@ -1102,31 +1102,33 @@ struct negative_entry {
 enum stack_cache_size {
 	KNOWN_STACK_BITS = 3,
 	KNOWN_STACKS = 1 << KNOWN_STACK_BITS,
-	KNOWN_FRAMES = 32, /* most addresses of a stack that is stored */
+	KNOWN_FRAMES = 32, /* most addresses of a stack that is stored, and its end */
 	ORC_COPY_BITS = 6,
 	ORC_COPIES = 1 << ORC_COPY_BITS,
 	STACK_PROGRAM_FRAMES = 4, /* most frames of the program and the trampoline */
 	STACK_PAUSE = 15, /* after a stack that cannot be stored, so many others are not stored */
 	TRAMPOLINE_WORDS_ABOVE = 16, /* words of the trampoline's stack frame: parameters, bp, address */
 	TRAMPOLINE_WORDS_BELOW = 12, /* its data below the parameters */
-	USER_STACK_BYTES = 128, /* first size of a user stack; the kernel clears what it does not use */
+	USER_STACK_BYTES = 64, /* first size of a user stack; the kernel clears what it does not use */
 };
 
 enum frame_kind {
-	FRAME_FROM_BP = 1, /* the place of the next address depends on register bp; else on the stack pointer */
-	FRAME_SAVES_BP = 2,
-	FRAME_IS_LAST = 4, /* the registers of the program follow */
+	FRAME_HAS_BASE = 1, /* register bp gives the places of this frame and of the following ones */
+	FRAME_IS_END = 2, /* not a frame: the registers of the program are there */
 };
 
+/* Where a frame has its address: so many bytes above the base, which is the context at first. */
 struct known_frame {
 	u64 address;
-	short sp_offset, bp_offset; /* of the ORC entry */
-	u32 kind; /* enum frame_kind, ORed */
+	u16 place;
+	u16 base; /* with FRAME_HAS_BASE: bytes from the base before to the word that has the new one */
+	u32 kind; /* enum frame_kind */
 };
 
 struct known_stack {
 	u32 first; /* index of the address in the hooked function; 0: there is no stack */
-	u16 entry, trampoline; /* bytes from the context up to that address, and down to that of the trampoline */
+	u16 trampoline; /* bytes from the context down to the address in the trampoline */
+	u16 registers; /* bytes from the start of the stack to the registers of the program */
 	struct known_frame frames[KNOWN_FRAMES];
 };
 
@@ -1136,7 +1138,7 @@ struct orc_copy {
 };
 
 struct stack_cache {
-	u32 entry; /* as in the stack that was stored last */
+	u32 caller; /* bytes from the context up to the address in the caller of the function; 0: not known */
 	u16 pause;
 	u16 user_size; /* bytes for the next user stack; 0: USER_STACK_BYTES */
 	struct known_stack stacks[KNOWN_STACKS];

@@ -173,9 +173,10 @@ static __always_inline long read_stack(void *ctx, u8 *to, u64 flags)
 
 static __always_inline void collect_stack(void *ctx, struct hook_record *record, struct string_ref *to, u64 flags)
 {
-	u8 *to_bytes = reserve_bytes(record, STACK_CAPACITY);
-	long size = read_stack(ctx, to_bytes, flags);
+	u32 used = at_most((record->used + 7) & ~7, config.body_size - STACK_CAPACITY);
+	long size = read_stack(ctx, &record->body[used], flags);
 
+	record->used = used; /* the rate limit has its hash: nobody reads the bytes that were skipped */
 	to->offset = sizeof(struct event_hook) + record->used;
 	to->length = size > 0 ? size : 0;
 	to->flags = size < 0 ? STRING_FAULT : size == STACK_FRAMES_MAX * sizeof(u64) ? STRING_TRUNCATED : 0;
@@ -187,8 +188,11 @@ static __always_inline void collect_stack(void *ctx, struct hook_record *record,
 
 static __always_inline u32 matched_selector(u64 candidates)
 {
-	u32 selector = first_bit(candidates & -candidates);
+	u32 selector;
 
+	if (config.selectors == 1)
+		return 0; /* its actions are constants */
+	selector = first_bit(candidates & -candidates);
 	opaque(selector);
 	return selector < HOOK_SELECTORS_MAX ? selector : 0;
 }

@@ -28,10 +28,10 @@ struct stack_cache stack_caches[1] SEC(".data.stack_cache") = {};
 
 enum {
 	KERNEL_STACK_BYTES = 16384, /* a stack begins at a multiple of its size */
-	REGS_SIZE = 168, /* struct pt_regs */
-	REGS_CS = 136,
+	/* struct pt_regs of a program is at the end of the stack; with CONFIG_X86_FRED, 16 bytes below the end */
+	REGS_SIZE = 168,
 	REGS_ORIG_AX = 120,
-	FRED_PADDING = 16, /* above struct pt_regs, with CONFIG_X86_FRED */
+	REGS_CS = 136,
 };
 
 /* arch/x86/include/asm/orc_types.h, since Linux 6.4. Earlier kernels have other numbers, and store no stack. */
@@ -53,6 +53,11 @@ static __always_inline bool is_on_stack(u64 address, u64 context)
 	return (address ^ context) < KERNEL_STACK_BYTES;
 }
 
+static __always_inline u64 stack_start(u64 context)
+{
+	return context & ~(u64)(KERNEL_STACK_BYTES - 1);
+}
+
 static __always_inline bool is_kernel_text(u64 address)
 {
 	return address - config.text_start < config.text_size;
@@ -68,11 +73,10 @@ static __always_inline struct stack_cache *own_stack_cache(void)
 }
 
 /* Depends on the caller of the function and on the number of the system call. */
-static __always_inline struct known_stack *find_known_stack(struct stack_cache *cache, u64 context)
+static __always_inline struct known_stack *find_known_stack(struct stack_cache *cache, u64 context, u64 caller)
 {
-	u64 top = (context | (KERNEL_STACK_BYTES - 1)) + 1 - REGS_SIZE + REGS_ORIG_AX;
-	u64 words = read_word(context + cache->entry + sizeof(u64)) + read_word(top) + read_word(top - FRED_PADDING);
-	u32 index = (u32)words * 0x9e3779b1 >> (32 - KNOWN_STACK_BITS);
+	u64 call = read_word((context | (KERNEL_STACK_BYTES - 1)) + 1 - REGS_SIZE + REGS_ORIG_AX);
+	u32 index = (u32)(read_word(context + caller) + call) * 0x9e3779b1 >> (32 - KNOWN_STACK_BITS);
 
 	return &cache->stacks[index & (KNOWN_STACKS - 1)];
 }
@@ -80,39 +84,37 @@ static __always_inline struct known_stack *find_known_stack(struct stack_cache *
 /* Copies the addresses of the stack if the call has this one. Returns their number, or 0. */
 static __noinline u32 copy_known_stack(void *ctx, struct stack_cache *cache, u64 *to)
 {
-	u64 context = context_address(ctx), at = context + cache->entry, ip, sp, bp;
+	u64 context = context_address(ctx), base = context, at = context;
 	struct known_stack *stack;
 	u32 first, i;
 
-	if (!cache->entry)
+	if (!cache->caller)
 		return 0;
-	stack = find_known_stack(cache, context);
+	stack = find_known_stack(cache, context, cache->caller);
 	first = stack->first;
-	if (!first || cache->entry != stack->entry)
+	if (!first)
 		return 0;
 	/* the frames below are of this program, which has always the same ones */
 	if (read_word(context - stack->trampoline) != stack->frames[(first - 1) & (KNOWN_FRAMES - 1)].address)
 		return 0;
-	for (i = 0; i < STACK_PROGRAM_FRAMES && i < first; i++)
+#pragma unroll
+	for (i = 0; i < STACK_PROGRAM_FRAMES; i++)
 		to[i] = stack->frames[i].address;
-	bp = read_word(at - sizeof(u64));
-	ip = read_word(at);
-	sp = at + sizeof(u64);
 	for (i = first; i < KNOWN_FRAMES; i++) {
 		const struct known_frame *frame = &stack->frames[i];
-		u32 kind = frame->kind;
+		u64 address = frame->address;
 
-		if (ip != frame->address)
+		if (frame->kind) {
+			if (frame->kind == FRAME_IS_END)
+				return base + frame->place - stack->registers == stack_start(context) ? i : 0;
+			base = read_word(base + frame->base);
+			if (base <= at || !is_on_stack(base, context))
+				return 0;
+		}
+		at = base + frame->place;
+		if (read_word(at) != address)
 			return 0;
-		to[i] = ip;
-		sp = (kind & FRAME_FROM_BP ? bp : sp) + frame->sp_offset;
-		if (kind & FRAME_IS_LAST)
-			return is_on_stack(sp + REGS_CS, context) && read_word(sp + REGS_CS) & 3 ? i + 1 : 0;
-		if (!is_on_stack(sp - sizeof(u64), context))
-			return 0;
-		ip = read_word(sp - sizeof(u64));
-		if (kind & FRAME_SAVES_BP)
-			bp = read_word(sp + frame->bp_offset);
+		to[i] = address;
 	}
 	return 0;
 }
@@ -123,8 +125,10 @@ struct stack_walk {
 	struct stack_cache *cache;
 	struct known_stack *stack;
 	const u64 *addresses;
-	u64 context, ip, sp, bp;
-	u32 count;
+	u64 context, base;
+	u64 at; /* where the frame has its address */
+	u64 bp_at; /* where the value of register bp is; 0: it is the base */
+	u32 count, kind, base_place;
 	bool is_complete;
 };
 
@@ -172,48 +176,69 @@ static __always_inline u64 find_orc_entry(struct stack_cache *cache, u64 ip)
 /* Stores one frame. Returns 1 after the last one, or if the stack cannot be stored. */
 static long store_frame(u32 i, struct stack_walk *walk)
 {
-	u64 context = walk->context, ip = walk->ip, sp = walk->sp, entry;
+	u64 context = walk->context, address, entry, sp;
 	struct known_frame *frame;
-	u32 bits, kind = 0, from;
+	u32 bits, from;
 
-	if (i >= KNOWN_FRAMES || i >= walk->count)
+	if (i >= KNOWN_FRAMES - 1 || i >= walk->count)
 		return 1;
 	frame = &walk->stack->frames[i];
-	frame->address = walk->addresses[i];
+	address = walk->addresses[i];
+	frame->address = address;
 	if (i < walk->stack->first)
 		return 0;
-	if (ip != frame->address || !is_kernel_text(ip))
+	if (read_word(walk->at) != address || !is_kernel_text(address))
 		return 1;
+	frame->place = walk->at - walk->base;
+	frame->base = walk->base_place;
+	frame->kind = walk->kind;
+	walk->kind = 0;
+
 	/* an address to return to may be the first one after the function */
-	entry = find_orc_entry(walk->cache, ip - 1);
+	entry = find_orc_entry(walk->cache, address - 1);
 	bits = entry >> 32;
 	from = bits & 15;
-	frame->sp_offset = (s16)entry;
-	frame->bp_offset = (s16)(entry >> 16);
-	if (from == ORC_BP)
-		kind = FRAME_FROM_BP;
-	else if (from != ORC_SP)
+	if (from == ORC_BP) {
+		if (walk->bp_at) {
+			walk->kind = FRAME_HAS_BASE;
+			walk->base_place = walk->bp_at - walk->base;
+			walk->base = read_word(walk->bp_at);
+			walk->bp_at = 0;
+		}
+		sp = walk->base;
+		if (sp <= walk->at || !is_on_stack(sp, context))
+			return 1;
+	} else if (from == ORC_SP) {
+		sp = walk->at + sizeof(u64);
+	} else {
 		return 1;
-	sp = (from == ORC_BP ? walk->bp : sp) + frame->sp_offset;
+	}
+	sp += (s16)entry;
+	if (sp <= walk->at || !is_on_stack(sp, context))
+		return 1;
 	if ((bits >> 8 & 7) == ORC_REGS) {
-		frame->kind = kind | FRAME_IS_LAST;
-		walk->is_complete = i + 1 == walk->count && is_on_stack(sp + REGS_CS, context) &&
+		walk->stack->registers = sp - stack_start(context);
+		frame = &walk->stack->frames[i + 1];
+		frame->place = sp - walk->base;
+		frame->kind = FRAME_IS_END;
+		walk->is_complete = !walk->kind && i + 1 == walk->count && is_on_stack(sp + REGS_CS, context) &&
 				    read_word(sp + REGS_CS) & 3;
 		return 1;
 	}
 	/* the bit above the type is set in the frame of a signal */
-	if ((bits >> 8 & 15) != ORC_CALL || !is_on_stack(sp - sizeof(u64), context))
+	if ((bits >> 8 & 15) != ORC_CALL)
 		return 1;
+	if (sp - sizeof(u64) <= walk->at || sp - sizeof(u64) < walk->base)
+		return 1;
+	walk->at = sp - sizeof(u64);
 	from = bits >> 4 & 15;
-	if (from == ORC_PREVIOUS_SP && is_on_stack(sp + frame->bp_offset, context)) {
-		kind |= FRAME_SAVES_BP;
-		walk->bp = read_word(sp + frame->bp_offset);
+	if (from == ORC_PREVIOUS_SP) {
+		walk->bp_at = sp + (s16)(entry >> 16);
+		if (walk->bp_at < walk->base || !is_on_stack(walk->bp_at, context))
+			return 1;
 	} else if (from != ORC_UNDEFINED) {
 		return 1;
 	}
-	frame->kind = kind;
-	walk->ip = read_word(sp - sizeof(u64));
-	walk->sp = sp;
 	return 0;
 }
 
@@ -249,7 +274,7 @@ static __noinline int store_known_stack(void *ctx, struct stack_cache *cache, co
 		return 0;
 	}
 	cache->pause = STACK_PAUSE;
-	if (count > KNOWN_FRAMES)
+	if (count >= KNOWN_FRAMES)
 		return 0;
 	for (u32 i = 0; i < STACK_PROGRAM_FRAMES + 1 && i < count; i++) {
 		if (is_kernel_text(addresses[i])) {
@@ -264,15 +289,14 @@ static __noinline int store_known_stack(void *ctx, struct stack_cache *cache, co
 			       addresses[(first - 1) & (KNOWN_FRAMES - 1)]);
 	if (!entry || !trampoline)
 		return 0;
-	cache->entry = entry;
-	walk.stack = find_known_stack(cache, context);
+	cache->caller = entry + sizeof(u64);
+	walk.stack = find_known_stack(cache, context, entry + sizeof(u64));
 	walk.stack->first = first;
-	walk.stack->entry = entry;
 	walk.stack->trampoline = trampoline;
 	walk.context = context;
-	walk.bp = read_word(context + entry - sizeof(u64));
-	walk.ip = read_word(context + entry);
-	walk.sp = context + entry + sizeof(u64);
+	walk.base = context;
+	walk.at = context + entry;
+	walk.bp_at = context + entry - sizeof(u64);
 	bpf_loop(KNOWN_FRAMES, store_frame, &walk, 0);
 	if (walk.is_complete)
 		cache->pause = 0;

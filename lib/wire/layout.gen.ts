@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '13dbe85d3974b74a';
+export const LAYOUT_HASH = 'a6f9296566cc4e4a';
 
 /** enum event_type */
 export const EventType = {
@@ -1335,22 +1335,21 @@ export const StackCacheSize = {
   STACK_PAUSE: 15,
   TRAMPOLINE_WORDS_ABOVE: 16,
   TRAMPOLINE_WORDS_BELOW: 12,
-  USER_STACK_BYTES: 128,
+  USER_STACK_BYTES: 64,
 } as const;
 
 /** enum frame_kind */
 export const FrameKind = {
-  FRAME_FROM_BP: 1,
-  FRAME_SAVES_BP: 2,
-  FRAME_IS_LAST: 4,
+  FRAME_HAS_BASE: 1,
+  FRAME_IS_END: 2,
 } as const;
 
 /** struct known_frame */
 export const KnownFrame = {
   sizeof: 16,
   address: 0,
-  spOffset: 8,
-  bpOffset: 10,
+  place: 8,
+  base: 10,
   kind: 12,
 } as const;
 
@@ -1358,8 +1357,8 @@ export const KnownFrame = {
 export const KnownStack = {
   sizeof: 520,
   first: 0,
-  entry: 4,
-  trampoline: 6,
+  trampoline: 4,
+  registers: 6,
   frames: 8,
   framesStride: 16,
   framesLength: 32,
@@ -1375,7 +1374,7 @@ export const OrcCopy = {
 /** struct stack_cache */
 export const StackCache = {
   sizeof: 5192,
-  entry: 0,
+  caller: 0,
   pause: 4,
   userSize: 6,
   stacks: 8,
