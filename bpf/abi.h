@@ -1140,7 +1140,7 @@ struct orc_copy {
 struct stack_cache {
 	u32 caller; /* bytes from the context up to the address in the caller of the function; 0: not known */
 	u16 pause;
-	u16 user_size; /* bytes for the next user stack; 0: USER_STACK_BYTES */
+	u16 is_long; /* the last stack of a program was longer than USER_STACK_BYTES */
 	struct known_stack stacks[KNOWN_STACKS];
 	struct orc_copy orc[ORC_COPIES];
 };

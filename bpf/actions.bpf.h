@@ -136,13 +136,13 @@ static __always_inline long read_user_stack(void *ctx, struct stack_cache *cache
 	const u32 size_max = STACK_FRAMES_MAX * sizeof(u64);
 	long size;
 
-	if (!cache->user_size) {
+	if (!cache->is_long) {
 		size = bpf_get_stack(ctx, to, USER_STACK_BYTES, FLAG_USER_STACK);
 		if (size < USER_STACK_BYTES)
 			return size;
 	}
 	size = bpf_get_stack(ctx, to, size_max, FLAG_USER_STACK);
-	cache->user_size = size < USER_STACK_BYTES ? 0 : size_max;
+	cache->is_long = size >= USER_STACK_BYTES;
 	return size;
 }
 #endif

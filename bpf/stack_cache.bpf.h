@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The kernel stacks that a hook has seen. For bpf_get_stack(), the kernel unwinds its stack frame by frame, with its ORC
- * tables, and first the frames of its own unwinder. That costs more than the rest of an event. Most calls of a function
- * come from few places, though.
+ * The kernel stacks that a hook has seen. For bpf_get_stack(), the kernel unwinds its stack frame by frame, with its
+ * ORC tables, and first the frames of its own unwinder. That costs more than the rest of an event, and most calls of a
+ * function come from few places.
  *
  * The ORC entry of an address says where a frame has the address to which it returns: at a fixed distance from the
- * stack pointer or from register bp. Entries of the kernel itself never change. An entry of this cache has the addresses
- * of a stack, and with each of them its ORC entry. A stack is the same if each of its frames has the same address at
- * the place that the ORC entry before it says: the kernel's unwinder would take the same steps. The cache compares all
- * addresses, and no hash. If one differs, the kernel unwinds the stack.
+ * stack pointer, or from register bp. Entries of the kernel itself never change. A known stack has its addresses and
+ * their places. A call has the same stack if each place has its address: the place of an address depends only on the
+ * addresses before it, so the kernel's unwinder would take the same steps. All addresses are compared, and no hash.
  *
  * A stack is stored only if these steps lead to the very addresses that the kernel has found. A stack with a frame of a
- * module, of an interrupt, or with a return address that a kretprobe has replaced, is never stored.
+ * module or of an interrupt, or with a return address that a kretprobe has replaced, is never stored.
  */
 #ifndef POLYTRACE_STACK_CACHE_BPF_H
 #define POLYTRACE_STACK_CACHE_BPF_H

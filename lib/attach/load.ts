@@ -97,7 +97,7 @@ export async function loadHook(
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     guard,
     locks: negativeCacheLocks(hook, attachment.mechanism, context),
-    unwinder: kernelUnwinder(hook, attachment.mechanism, guard, context),
+    unwinder: kernelUnwinder(hook, { mechanism: attachment.mechanism, guard, params: own.params }, context),
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
     multiplePoints: false,

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'a6f9296566cc4e4a';
+export const LAYOUT_HASH = '675568560e95fe0b';
 
 /** enum event_type */
 export const EventType = {
@@ -1376,7 +1376,7 @@ export const StackCache = {
   sizeof: 5192,
   caller: 0,
   pause: 4,
-  userSize: 6,
+  isLong: 6,
   stacks: 8,
   stacksStride: 520,
   stacksLength: 8,
