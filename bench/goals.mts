@@ -13,6 +13,7 @@ interface Goal {
 }
 
 const OPERATIONS = 'In the kernel: operations';
+const STACKS = 'In the kernel: stack traces';
 const LOADING = 'Starting and loading';
 const EVENTS = 'In user space: events';
 const VERSIONS = 'In user space: versions of Node.js';
@@ -78,6 +79,12 @@ const GOALS: readonly Goal[] = [
   instructionGoal('the same, not cached, depth 2', 'pread, no match, depth 2', 'no cache', 700),
   instructionGoal('the same, not cached, depth 7', 'pread, no match, depth 7', 'no cache', 1100),
   instructionGoal('a read with a match', 'pread, match', 'upstream policy', 2000),
+  {
+    name: 'a read with a match and both stack traces',
+    atMost: 2500,
+    unit: 'instructions',
+    measure: readCell(STACKS, 'both', 'fentry'),
+  },
   uncachedGoal('first reads, relative to hooks without a cache', 'pread, first of a file'),
   uncachedGoal('reads among renames, relative to the same', 'pread, among renames'),
   instructionGoal('an exec, base sensor alone', 'vfork + exec + exit + wait', 'base sensor', 3000),

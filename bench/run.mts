@@ -1,6 +1,7 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest, --rates and
-// --clients; without a part, all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
+// --filters, --stacks, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest,
+// --rates and --clients; without a part, all of them run. --peers needs packages of other tools, and runs only by its
+// name. --short and --limits are the short
 // forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
 // status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
@@ -29,6 +30,7 @@ import {
   policySection,
   ratesSection,
   restSection,
+  stackSection,
 } from './page.mjs';
 import { formatTable } from './table.mjs';
 
@@ -51,6 +53,13 @@ async function filterPart(): Promise<string> {
   const { filters, scaling, broken } = await filterTables(KERNEL);
   reportProblems(broken);
   return filterSection(filters, scaling);
+}
+
+async function stackPart(): Promise<string> {
+  const { stackTable } = await import('./stacks.mjs');
+  const { rows, tooMany } = await stackTable(KERNEL);
+  reportProblems(tooMany);
+  return stackSection(rows);
 }
 
 async function countPart(): Promise<string> {
@@ -163,6 +172,10 @@ async function limitPart(): Promise<void> {
   const counts = await countLimitTable(KERNEL);
   console.log(`${formatTable(counts.rows)}\n`);
   reportProblems(counts.tooMany);
+  const { stackTable } = await import('./stacks.mjs');
+  const stacks = await stackTable(KERNEL, true);
+  console.log(`${formatTable(stacks.rows)}\n`);
+  reportProblems(stacks.tooMany);
   const { growthTables } = await import('./growth.mjs');
   const growth = await growthTables(KERNEL, true);
   console.log(`${formatTable(growth.kernel)}\n`);
@@ -184,6 +197,7 @@ const { values } = parseArgs({
     nodes: { type: 'boolean', default: false },
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
+    stacks: { type: 'boolean', default: false },
     counts: { type: 'boolean', default: false },
     policies: { type: 'boolean', default: false },
     growth: { type: 'boolean', default: false },
@@ -204,6 +218,7 @@ const all = !Object.entries(values).some(([name, isWanted]) => name !== 'write' 
 const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
+  { isWanted: all || values.stacks, make: stackPart, title: 'In the kernel: stack traces' },
   { isWanted: all || values.counts, make: countPart, title: 'In the kernel: counts' },
   { isWanted: all || values.policies, make: policyPart, title: 'Policies on one function' },
   { isWanted: all || values.growth, make: growthPart, title: 'Growth' },

@@ -819,6 +819,10 @@ struct hook_config {
 	u8 keys_pad[2];
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
 	struct count_config counts[COUNTS_MAX];
+	u64 text_start, text_size; /* code of the kernel itself, in bytes */
+	u64 orc_lookup, orc_addresses, orc_entries; /* addresses of the ORC tables */
+	u32 stack_caches; /* one for each CPU; 0: see bpf/stack_cache.bpf.h */
+	u32 stack_pad;
 };
 
 /*
@@ -1091,6 +1095,56 @@ struct negative_entry {
 	u32 layer_device; /* on overlayfs: the folder is one of a layer, on this device; else 0, or ROOT_OF_MOUNT */
 };
 
+/*
+ * The kernel stacks that a hook has seen, on each CPU; see bpf/stack_cache.bpf.h. A stack begins with the frames of the
+ * program and of its trampoline.
+ */
+enum stack_cache_size {
+	KNOWN_STACK_BITS = 3,
+	KNOWN_STACKS = 1 << KNOWN_STACK_BITS,
+	KNOWN_FRAMES = 32, /* most addresses of a stack that is stored, and its end */
+	ORC_COPY_BITS = 6,
+	ORC_COPIES = 1 << ORC_COPY_BITS,
+	STACK_PROGRAM_FRAMES = 4, /* most frames of the program and the trampoline */
+	STACK_PAUSE = 15, /* after a stack that cannot be stored, so many others are not stored */
+	TRAMPOLINE_WORDS_ABOVE = 16, /* words of the trampoline's stack frame: parameters, bp, address */
+	TRAMPOLINE_WORDS_BELOW = 12, /* its data below the parameters */
+	USER_STACK_BYTES = 64, /* first size of a user stack; the kernel clears what it does not use */
+};
+
+enum frame_kind {
+	FRAME_HAS_BASE = 1, /* register bp gives the places of this frame and of the following ones */
+	FRAME_IS_END = 2, /* not a frame: the registers of the program are there */
+};
+
+/* Where a frame has its address: so many bytes above the base, which is the context at first. */
+struct known_frame {
+	u64 address;
+	u16 place;
+	u16 base; /* with FRAME_HAS_BASE: bytes from the base before to the word that has the new one */
+	u32 kind; /* enum frame_kind */
+};
+
+struct known_stack {
+	u32 first; /* index of the address in the hooked function; 0: there is no stack */
+	u16 trampoline; /* bytes from the context down to the address in the trampoline */
+	u16 registers; /* bytes from the start of the stack to the registers of the program */
+	struct known_frame frames[KNOWN_FRAMES];
+};
+
+/* A copy of an entry of the kernel's ORC tables. */
+struct orc_copy {
+	u64 address, entry;
+};
+
+struct stack_cache {
+	u32 caller; /* bytes from the context up to the address in the caller of the function; 0: not known */
+	u16 pause;
+	u16 is_long; /* the last stack of a program was longer than USER_STACK_BYTES */
+	struct known_stack stacks[KNOWN_STACKS];
+	struct orc_copy orc[ORC_COPIES];
+};
+
 enum scope_tracking {
 	SCOPES_OFF = 0,
 	SCOPES_LISTING = 1, /* the sensor stores new cgroups; user space adds those that exist already */
@@ -1275,6 +1329,7 @@ ABI_SIZE(control, 184);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(negative_entry, 128);
+ABI_SIZE(stack_cache, 8 + KNOWN_STACKS * (8 + 16 * KNOWN_FRAMES) + 16 * ORC_COPIES);
 ABI_SIZE(cgroup_scopes, 48);
 ABI_SIZE(cgroup_key_more, 12);
 ABI_SIZE(process_state, 72);

@@ -6,6 +6,7 @@
 #include "notifications.bpf.h"
 #include "record.bpf.h"
 #include "sockets.bpf.h"
+#include "stack_cache.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -128,11 +129,54 @@ static __noinline bool is_rate_allowed(struct hook_record *record, u32 selector)
 
 enum { FLAG_USER_STACK = 1 << 8 };
 
+#ifdef HAS_STACK_CACHE
+/* Most stacks of programs are short, and the kernel clears the memory that it does not need. */
+static __always_inline long read_user_stack(void *ctx, struct stack_cache *cache, u8 *to)
+{
+	const u32 size_max = STACK_FRAMES_MAX * sizeof(u64);
+	long size;
+
+	if (!cache->is_long) {
+		size = bpf_get_stack(ctx, to, USER_STACK_BYTES, FLAG_USER_STACK);
+		if (size < USER_STACK_BYTES)
+			return size;
+	}
+	size = bpf_get_stack(ctx, to, size_max, FLAG_USER_STACK);
+	cache->is_long = size >= USER_STACK_BYTES;
+	return size;
+}
+#endif
+
+/* Returns the number of bytes, or a negative error. */
+static __always_inline long read_stack(void *ctx, u8 *to, u64 flags)
+{
+	const u32 size_max = STACK_FRAMES_MAX * sizeof(u64);
+#ifdef HAS_STACK_CACHE
+	struct stack_cache *cache = config.stack_caches ? own_stack_cache() : 0;
+
+	if (cache && flags & FLAG_USER_STACK)
+		return read_user_stack(ctx, cache, to);
+	if (cache) {
+		u32 known = copy_known_stack(ctx, cache, (u64 *)to);
+		long size;
+
+		if (known)
+			return known * sizeof(u64);
+		size = bpf_get_stack(ctx, to, size_max, flags);
+		if (size > 0)
+			store_known_stack(ctx, cache, (u64 *)to, size / sizeof(u64));
+		return size;
+	}
+#endif
+	return bpf_get_stack(ctx, to, size_max, flags);
+}
+
 static __always_inline void collect_stack(void *ctx, struct hook_record *record, struct string_ref *to, u64 flags)
 {
-	u8 *to_bytes = reserve_bytes(record, STACK_CAPACITY);
-	long size = bpf_get_stack(ctx, to_bytes, STACK_FRAMES_MAX * sizeof(u64), flags);
+	u32 used = at_most((record->used + 7) & ~7, config.body_size - STACK_CAPACITY);
+	long size = read_stack(ctx, &record->body[used], flags);
 
+	record->used = used; /* the rate limit has its hash: nobody reads the bytes that were skipped */
 	to->offset = sizeof(struct event_hook) + record->used;
 	to->length = size > 0 ? size : 0;
 	to->flags = size < 0 ? STRING_FAULT : size == STACK_FRAMES_MAX * sizeof(u64) ? STRING_TRUNCATED : 0;
@@ -144,8 +188,11 @@ static __always_inline void collect_stack(void *ctx, struct hook_record *record,
 
 static __always_inline u32 matched_selector(u64 candidates)
 {
-	u32 selector = first_bit(candidates & -candidates);
+	u32 selector;
 
+	if (config.selectors == 1)
+		return 0; /* its actions are constants */
+	selector = first_bit(candidates & -candidates);
 	opaque(selector);
 	return selector < HOOK_SELECTORS_MAX ? selector : 0;
 }

@@ -14,6 +14,7 @@ import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { locateFields } from './fields.js';
 import type { AttachRequest } from './request.js';
 import { countPossibleCpus, negativeCacheLocks } from './negative-cache.js';
+import { kernelUnwinder } from './stack-cache.js';
 import { scratchGuard } from './preemption.js';
 import { locateSizes } from './sizes.js';
 import { readInodes, locateRegisters, resolveValues, voidPointerSlots } from './values.js';
@@ -82,6 +83,7 @@ export async function loadHook(
   load: HookLoad,
 ): Promise<readonly number[]> {
   const { attachment, valueLocations, ...own } = load;
+  const guard = scratchGuard(attachment.mechanism, context);
   const encoding: EncodeContext = {
     id,
     processBits,
@@ -93,8 +95,9 @@ export async function loadHook(
     countSeed: randomSeed(),
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
-    guard: scratchGuard(attachment.mechanism, context),
+    guard,
     locks: negativeCacheLocks(hook, attachment.mechanism, context),
+    unwinder: kernelUnwinder(hook, { mechanism: attachment.mechanism, guard, params: own.params }, context),
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,
     multiplePoints: false,

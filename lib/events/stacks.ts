@@ -23,10 +23,15 @@ interface KernelSymbol {
 }
 
 export function resolveKernelFrames(addresses: readonly bigint[], withAddresses: boolean): StackFrame[] {
+  const { symbols, frames } = loadKernelSymbols();
   return addresses.map((address) => {
-    const found = findSymbol(address, loadKernelSymbols());
-    const frame = found === undefined ? {} : formatKernelFrame(found, address);
-    return withAddresses ? withAddress(frame, address) : frame;
+    let frame = frames.get(address);
+    if (frame === undefined) {
+      const found = findSymbol(address, symbols);
+      frame = found === undefined ? {} : formatKernelFrame(found, address);
+      if (frames.size < KNOWN_FRAMES_MAX) frames.set(address, frame);
+    }
+    return withAddresses ? withAddress({ ...frame }, address) : { ...frame };
   });
 }
 
@@ -65,15 +70,25 @@ function findSymbol(address: bigint, symbols: readonly KernelSymbol[]): KernelSy
   return symbols[low - 1];
 }
 
-let kallsyms: { readonly symbols: readonly KernelSymbol[]; readonly readAt: number } | undefined;
+interface KernelSymbols {
+  readonly symbols: readonly KernelSymbol[];
+  /** The frames of addresses that were resolved with these symbols. */
+  readonly frames: Map<bigint, StackFrame>;
+  readonly readAt: number;
+}
+
+let kallsyms: KernelSymbols | undefined;
 /** Symbols are cached for this time only, because modules and BPF programs are loaded and unloaded. */
 const KALLSYMS_MS = 60_000;
+/** Most return addresses of the kernel that are remembered. Ordinary machines have some hundred of them in stacks. */
+const KNOWN_FRAMES_MAX = 4096;
 
-function loadKernelSymbols(): readonly KernelSymbol[] {
+function loadKernelSymbols(): KernelSymbols {
   if (kallsyms === undefined || performance.now() - kallsyms.readAt > KALLSYMS_MS) {
-    kallsyms = { symbols: parseKallsyms(readProcFile('/proc/kallsyms')), readAt: performance.now() };
+    const symbols = parseKallsyms(readProcFile('/proc/kallsyms'));
+    kallsyms = { symbols, frames: new Map(), readAt: performance.now() };
   }
-  return kallsyms.symbols;
+  return kallsyms;
 }
 
 /** Parses lines of functions such as `ffffffff81000000 T _stext [module]`. If the kernel hides addresses, all are 0. */

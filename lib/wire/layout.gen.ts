@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '093e88b20867f536';
+export const LAYOUT_HASH = '675568560e95fe0b';
 
 /** enum event_type */
 export const EventType = {
@@ -917,7 +917,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 23520,
+  sizeof: 23568,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -1018,6 +1018,13 @@ export const HookConfig = {
   counts: 23328,
   countsStride: 48,
   countsLength: 4,
+  textStart: 23520,
+  textSize: 23528,
+  orcLookup: 23536,
+  orcAddresses: 23544,
+  orcEntries: 23552,
+  stackCaches: 23560,
+  stackPad: 23564,
 } as const;
 
 /** enum active_call_size */
@@ -1315,6 +1322,67 @@ export const NegativeEntry = {
   time: 112,
   parentGeneration: 120,
   layerDevice: 124,
+} as const;
+
+/** enum stack_cache_size */
+export const StackCacheSize = {
+  KNOWN_STACK_BITS: 3,
+  KNOWN_STACKS: 8,
+  KNOWN_FRAMES: 32,
+  ORC_COPY_BITS: 6,
+  ORC_COPIES: 64,
+  STACK_PROGRAM_FRAMES: 4,
+  STACK_PAUSE: 15,
+  TRAMPOLINE_WORDS_ABOVE: 16,
+  TRAMPOLINE_WORDS_BELOW: 12,
+  USER_STACK_BYTES: 64,
+} as const;
+
+/** enum frame_kind */
+export const FrameKind = {
+  FRAME_HAS_BASE: 1,
+  FRAME_IS_END: 2,
+} as const;
+
+/** struct known_frame */
+export const KnownFrame = {
+  sizeof: 16,
+  address: 0,
+  place: 8,
+  base: 10,
+  kind: 12,
+} as const;
+
+/** struct known_stack */
+export const KnownStack = {
+  sizeof: 520,
+  first: 0,
+  trampoline: 4,
+  registers: 6,
+  frames: 8,
+  framesStride: 16,
+  framesLength: 32,
+} as const;
+
+/** struct orc_copy */
+export const OrcCopy = {
+  sizeof: 16,
+  address: 0,
+  entry: 8,
+} as const;
+
+/** struct stack_cache */
+export const StackCache = {
+  sizeof: 5192,
+  caller: 0,
+  pause: 4,
+  isLong: 6,
+  stacks: 8,
+  stacksStride: 520,
+  stacksLength: 8,
+  orc: 4168,
+  orcStride: 16,
+  orcLength: 64,
 } as const;
 
 /** enum scope_tracking */

@@ -108,6 +108,18 @@ void size_active_calls(bpf_object* object, const hook_config& config) {
   }
 }
 
+// Sizes the known kernel stacks (bpf/stack_cache.bpf.h) in programs that have them.
+void size_stack_caches(bpf_object* object, const hook_config& config) {
+  bpf_map* map = bpf_object__find_map_by_name(object, ".data.stack_cache");
+  if (map == nullptr) return;
+  if (config.stack_caches == 0) {
+    check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
+  } else {
+    const uint32_t size = config.stack_caches * static_cast<uint32_t>(sizeof(stack_cache));
+    check_setup(bpf_map__set_value_size(map, size), "cannot size the known stacks");
+  }
+}
+
 // Sizes the places of keys (bpf/direct_keys.bpf.h) in programs that have them.
 void size_direct_keys(bpf_object* object, const hook_config& config) {
   bpf_map* map = bpf_object__find_map_by_name(object, ".data.direct_keys");
@@ -287,6 +299,7 @@ Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& fin
   size_negative_cache(object, spec.config);
   size_active_calls(object, read_config(spec.config));
   size_direct_keys(object, read_config(spec.config));
+  size_stack_caches(object, read_config(spec.config));
   TypedTargets typed;
   select_programs(object, spec, typed);
   const Specialization specialization(object, spec.config, spec.optimize);

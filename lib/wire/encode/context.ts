@@ -42,6 +42,8 @@ export interface EncodeContext {
   readonly guard: number;
   /** The kernel's locks of names and mounts; undefined if the hook has no negative cache. */
   readonly locks?: KernelLocks | undefined;
+  /** The kernel's tables for unwinding stacks; undefined if the hook does not keep the stacks that it has seen. */
+  readonly unwinder?: KernelUnwinder | undefined;
   /** The values with `resolve`, by slot. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
   /** The registers in struct pt_regs that contain values from `pt_regs`, by slot. */
@@ -65,6 +67,18 @@ export interface SizeParameter {
   readonly width: number;
   /** The parameter is a packet: bytes from its start to its member `len`. */
   readonly packetLength?: number;
+}
+
+/** The addresses of the kernel's ORC tables. */
+export interface KernelUnwinder {
+  /** The code of the kernel itself, in bytes. */
+  readonly textStart: bigint;
+  readonly textSize: bigint;
+  readonly lookup: bigint;
+  readonly addresses: bigint;
+  readonly entries: bigint;
+  /** Number of CPUs: each one has a cache of its own. */
+  readonly cpus: number;
 }
 
 /** The addresses of the sequence locks that a hook with a negative cache checks, and the size of the cache. */

@@ -155,7 +155,18 @@ function encodeConfig(
   encodeActions(view, hook, context);
   encodeMarks(view, hook, context);
   encodeCounts(view, hook, context);
+  encodeUnwinder(view, context);
   return bytes;
+}
+
+function encodeUnwinder(view: DataView, { unwinder }: EncodeContext): void {
+  if (unwinder === undefined) return;
+  view.setBigUint64(HookConfig.textStart, unwinder.textStart, true);
+  view.setBigUint64(HookConfig.textSize, unwinder.textSize, true);
+  view.setBigUint64(HookConfig.orcLookup, unwinder.lookup, true);
+  view.setBigUint64(HookConfig.orcAddresses, unwinder.addresses, true);
+  view.setBigUint64(HookConfig.orcEntries, unwinder.entries, true);
+  view.setUint32(HookConfig.stackCaches, unwinder.cpus, true);
 }
 
 function syscallRegisters({ syscall }: CompiledHook, { ia32 }: EncodeContext): number {
