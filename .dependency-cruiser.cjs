@@ -86,12 +86,12 @@ module.exports = {
     {
       name: 'tests of the public interface',
       comment:
-        'Tests in test/native and test/kernel use what users use. Those of the negative cache replace the locks that its entries depend on. That of running processes compares two ways to read them. Those of lines compare the addon with the formatters. That of the tracers runs all of them in one process, because a command takes long to start in a guest. That of preemption asks the kernel in the second way, too. Those of the policies of the package and of learning run scenarios of their tests in one tracer.',
+        'Tests in test/native and test/kernel use what users use. Those of the negative cache replace the locks that its entries depend on. Those of stacks have the kernel unwind them each time. That of running processes compares two ways to read them. Those of lines compare the addon with the formatters. That of the tracers runs all of them in one process, because a command takes long to start in a guest. That of preemption asks the kernel in the second way, too. Those of the policies of the package and of learning run scenarios of their tests in one tracer.',
       severity: 'error',
       from: {
         path: '^test/(native|kernel)/',
         pathNot:
-          '^test/(kernel/(learn-live|matrix|negative-cache|policy-library|preemption|trace)|native/(compact-lines|json-lines|line-cases|line-iterator|message-frames|running-processes))',
+          '^test/(kernel/(learn-live|matrix|negative-cache|policy-library|preemption|stacks|trace)|native/(compact-lines|json-lines|line-cases|line-iterator|message-frames|running-processes))',
       },
       to: { path: '^lib/', pathNot: '^lib/(index\\.(ts|mjs)|cli/main\\.ts)$' },
     },

@@ -109,7 +109,7 @@ class LineWriter {
 
  private:
   // A longer message is formatted elsewhere.
-  static constexpr size_t MESSAGE_MAX = 32 * 1024;
+  static constexpr size_t MESSAGE_MAX = size_t{32} * 1024;
   static constexpr size_t DEPTH_MAX = 8;
 
   static Part read_part(std::span<const uint8_t> parts, size_t offset) {
@@ -298,7 +298,7 @@ class LineWriter {
   // the current message, and the ends of those around the current part
   size_t depth_ = 0;
   std::array<size_t, DEPTH_MAX> ends_ = {};
-  std::array<uint8_t, MESSAGE_MAX> message_;
+  std::array<uint8_t, MESSAGE_MAX> message_ = {};
 };
 
 }  // namespace
