@@ -20,6 +20,8 @@ const KERNEL_ENUMS: ReadonlySet<string> = new Set<keyof typeof layout>([
   'ActiveCallSize',
   'DirectKeySize',
   'DirectKeyState',
+  'StackCacheSize',
+  'FrameKind',
 ]);
 /** Members that are the absence of the others. */
 const ABSENT: ReadonlySet<string> = new Set(['EVENT_SIGNAL_FAILED', 'RATE_NONE', 'SIGNATURE_INVALID', 'GROUP_NO_SET']);
