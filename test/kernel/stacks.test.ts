@@ -82,9 +82,11 @@ function countStored(): number {
   );
 }
 
-describe('known kernel stacks', function () {
-  before(function () {
-    if (!onKernelWithGroups()) this.skip();
+/** Earlier kernels have other ORC entries, and the newest one has no hooks of functions by fentry. */
+const describeOnce = onKernelWithGroups() ? describe : (): void => {};
+
+describeOnce('known kernel stacks', () => {
+  before(() => {
     execFileSync('cc', [
       '-O1',
       '-fno-omit-frame-pointer',
