@@ -65,8 +65,16 @@ const PROGRAMS: readonly Omit<Executed, 'parent'>[] = [
   { binary: '/usr/lib/postgresql/15/bin/postgres', cwd: '/var/lib/postgresql', argv: ['postgres', '-D', 'main'] },
 ];
 
+type StartProgram = (pid: number, executed: Executed) => RecordOrigin;
+
+function addExec(records: Buffer[], timeNs: bigint, pid: number, executed: Executed): RecordOrigin {
+  const origin = { pid, startedNs: timeNs - 250_000n, timeNs };
+  records.push(execRecord(executed, origin));
+  return origin;
+}
+
 /** Shells, each started by init. */
-function startShells(start: (pid: number, executed: Executed) => RecordOrigin): readonly RecordOrigin[] {
+function startShells(start: StartProgram): readonly RecordOrigin[] {
   const init = start(1, { binary: '/usr/lib/systemd/systemd', cwd: '/', argv: ['systemd', '--system'] });
   return Array.from({ length: SHELLS }, (_, i) =>
     start(800 + i, { binary: '/usr/bin/bash', cwd: '/root', argv: ['bash', '-l'], parent: init }),
@@ -80,11 +88,7 @@ const SHORT_PIDS = 30_000;
 export function shortProgramRecords(): readonly Buffer[] {
   const records: Buffer[] = [];
   let timeNs = 93_784_000_000_000n;
-  const start = (pid: number, executed: Executed): RecordOrigin => {
-    const origin = { pid, startedNs: timeNs - 250_000n, timeNs };
-    records.push(execRecord(executed, origin));
-    return origin;
-  };
+  const start: StartProgram = (pid, executed) => addExec(records, timeNs, pid, executed);
   const shells = startShells(start);
   for (let number = 0; records.length < REALISTIC_RECORDS; number++) {
     timeNs += 350_000n;
@@ -102,11 +106,7 @@ export function realisticRecords(hook: number, values: number): readonly Buffer[
   const paths = Array.from({ length: PATHS }, (_, number) => path(number));
   const records: Buffer[] = [];
   let timeNs = 93_784_000_000_000n;
-  const start = (pid: number, executed: Executed): RecordOrigin => {
-    const origin = { pid, startedNs: timeNs - 250_000n, timeNs };
-    records.push(execRecord(executed, origin));
-    return origin;
-  };
+  const start: StartProgram = (pid, executed) => addExec(records, timeNs, pid, executed);
   const advance = (): void => void (timeNs += BigInt(1 + Math.floor(random.next() * 15_000)));
 
   const shells = startShells(start);

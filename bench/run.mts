@@ -1,9 +1,8 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
 // --filters, --stacks, --counts, --policies, --growth, --cgroups, --library, --loading, --host, --counted, --nodes, --rest,
 // --rates and --clients; without a part, all of them run. --peers needs packages of other tools, and runs only by its
-// name. --short and --limits are the short
-// forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
-// status is 1 if a cost exceeds its limit.
+// name. --short and --limits are the short forms. --write also writes the tables into docs/benchmarks.md, and keeps
+// sections that were not measured. The exit status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -16,7 +16,7 @@ import { isFile, isString, numberOp } from './value-parts.js';
 
 type SampledEvent = Extract<PlainEvent, { readonly type: 'process_exec' | 'process_exit' | 'process_kprobe' }>;
 
-/** What the addon writes instead of a sample, the last bytes first. */
+/** Adds the operations that replace a sample. A pattern of a message begins with its last bytes. */
 type AddTo = (pattern: LinePattern) => LinePattern;
 
 /** A part of a message that a value decides about. */

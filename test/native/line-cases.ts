@@ -9,7 +9,7 @@ import { ProcessCache } from '../../lib/process/cache.js';
 import { Clock } from '../../lib/process/clock.js';
 import type { TrackedProcess } from '../../lib/process/process.js';
 import { RecordReader } from '../../lib/stream/reader.js';
-import { EventExec, EventHeader, EventHook } from '../../lib/wire/layout.gen.js';
+import { EventExec, EventFlag, EventHeader, EventHook, StringRef } from '../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../lib/wire/record-chunk.js';
 import type { TracerEvent } from '../../types/events.js';
 import { compiledHook, compiledValue, loadedHook } from '../unit/compiled-hooks.js';
@@ -101,3 +101,44 @@ export const args: fc.Arbitrary<CompiledValue> = fc
   .map(({ type, label }) => compiledValue(type, label === undefined ? {} : { label }));
 
 export const kinds = fc.constantFrom('kprobe', 'fentry', 'lsm', 'raw_tracepoint', 'uprobe', 'usdt' as const);
+
+type HookKind = CompiledHook['kind'];
+
+/** A hook with these values. If it `returns`, the last one is its return value. */
+export function hookOf(kind: HookKind, list: readonly CompiledValue[], returns: boolean): LoadedHook {
+  const compiled = list.map((value, index) => ({ ...value, index }));
+  const returnArg = returns ? compiled.pop() : undefined;
+  return fileHook({
+    kind,
+    args: compiled,
+    message: 'M"\u202e',
+    tags: ['t', 'ü'],
+    tracepoint: { subsystem: 's', event: '"' },
+    program: { path: '/ä', symbol: 'f' },
+    usdt: { path: '/a', provider: 'p', name: 'n' },
+    ...(returnArg && { returnArg }),
+  });
+}
+
+/** Changes of records that few records have. */
+export const RARE_EDITS: Readonly<Record<string, (record: Buffer) => void>> = {
+  socketOwner: (record) => record.writeUInt16LE(EventFlag.EVENT_SOCKET_OWNER, EventHeader.flags),
+  hash: (record) => record.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags),
+  suppressed: (record) => record.writeUInt32LE(3, EventHook.suppressed),
+  kernelStack: (record) => record.writeUInt16LE(8, EventHook.kernelStack + StringRef.length),
+  userStack: (record) => record.writeUInt16LE(8, EventHook.userStack + StringRef.length),
+  fewerValues: (record) => record.writeUInt16LE(1, EventHook.valuesCount),
+  noValues: (record) => record.writeUInt16LE(0, EventHook.valuesCount),
+  longString: (record) => record.writeUInt32LE(2 ** 31, EventHook.sizeof + 8),
+};
+
+/** A hook that tests a mark. Its events have the list, and are marked with the edit. */
+export const MARKED = {
+  createHook: (): LoadedHook => fileHook({ markTests: [{ mark: 0, name: 'm', container: true, in: [], notIn: [] }] }),
+  // the record ends with the number of marks
+  list: [...FILE, { text: 'x'.repeat(16) }],
+  edit: (record: Buffer): void => {
+    record.writeUInt16LE(EventFlag.EVENT_MARKED, EventHeader.flags);
+    record.writeBigUInt64LE(0n, record.readUInt32LE(EventHeader.size) - 8);
+  },
+} as const;

@@ -12,13 +12,24 @@ import { loadBinding } from '../../lib/native/binding.js';
 import { ProcessCache } from '../../lib/process/cache.js';
 import { Clock } from '../../lib/process/clock.js';
 import type { TrackedProcess } from '../../lib/process/process.js';
-import { EventFlag, EventHeader, EventHook, StringRef } from '../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../types/events.js';
 import type { LineFormatter } from '../../types/output.js';
 import { compiledValue } from '../unit/compiled-hooks.js';
 import { createEventsOfAllKinds } from '../unit/events/all-kinds.js';
 import { execRecord, exitRecord, testProcess } from '../unit/wire/records.js';
-import { args, createEvent, createProcess, FILE, fileHook, kinds, readRecords, values } from './line-cases.js';
+import {
+  args,
+  createEvent,
+  createProcess,
+  FILE,
+  fileHook,
+  hookOf,
+  kinds,
+  MARKED,
+  RARE_EDITS,
+  readRecords,
+  values,
+} from './line-cases.js';
 
 const OPTIONS: readonly EncodeOptions[] = [
   {},
@@ -70,18 +81,8 @@ describe('messageFrames', () => {
     const process = createProcess();
     fc.assert(
       fc.property(kinds, fc.array(fc.tuple(args, values), { maxLength: 5 }), fc.boolean(), (kind, list, returns) => {
-        const compiled = list.map(([value], index) => ({ ...value, index }));
-        const returnArg = returns ? compiled.pop() : undefined;
-        const hook = fileHook({
-          kind,
-          args: compiled,
-          message: 'M"\u202e',
-          tags: ['t', 'ü'],
-          tracepoint: { subsystem: 's', event: '"' },
-          program: { path: '/ä', symbol: 'f' },
-          usdt: { path: '/a', provider: 'p', name: 'n' },
-          ...(returnArg && { returnArg }),
-        });
+        const compiled = list.map(([value]) => value);
+        const hook = hookOf(kind, compiled, returns);
         const format = frames();
         const content = list.map(([, value]) => value);
         // the second event uses the pattern of the first
@@ -115,18 +116,8 @@ describe('messageFrames', () => {
   });
 
   it('4. writes members that few events have', () => {
-    const edits: Readonly<Record<string, (record: Buffer) => void>> = {
-      socketOwner: (record) => record.writeUInt16LE(EventFlag.EVENT_SOCKET_OWNER, EventHeader.flags),
-      hash: (record) => record.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags),
-      suppressed: (record) => record.writeUInt32LE(3, EventHook.suppressed),
-      kernelStack: (record) => record.writeUInt16LE(8, EventHook.kernelStack + StringRef.length),
-      userStack: (record) => record.writeUInt16LE(8, EventHook.userStack + StringRef.length),
-      fewerValues: (record) => record.writeUInt16LE(1, EventHook.valuesCount),
-      noValues: (record) => record.writeUInt16LE(0, EventHook.valuesCount),
-      longString: (record) => record.writeUInt32LE(2 ** 31, EventHook.sizeof + 8),
-    };
     const process = createProcess();
-    for (const [name, edit] of Object.entries(edits)) {
+    for (const [name, edit] of Object.entries(RARE_EDITS)) {
       const hook = fileHook();
       const format = frames();
       for (const change of [{ edit }, {}, { edit }, {}])
@@ -135,14 +126,9 @@ describe('messageFrames', () => {
   });
 
   it('5. writes the marks of an event whose hook had an event without marks', () => {
-    const hook = fileHook({ markTests: [{ mark: 0, name: 'm', container: true, in: [], notIn: [] }] });
+    const { list, edit } = MARKED;
+    const hook = MARKED.createHook();
     const process = createProcess();
-    // the record ends with the number of marks
-    const list = [...FILE, { text: 'x'.repeat(16) }];
-    const edit = (record: Buffer): void => {
-      record.writeUInt16LE(EventFlag.EVENT_MARKED, EventHeader.flags);
-      record.writeBigUInt64LE(0n, record.readUInt32LE(EventHeader.size) - 8);
-    };
     const format = frames();
     for (const change of [{}, { edit }, {}]) assertSame([createEvent(hook, list, process, change)], {}, format);
   });
