@@ -2,7 +2,7 @@
  * A map of limited size whose oldest entry is evicted, and counted. An iterator stays at the oldest entry, because a new
  * one would pass all places of entries that were deleted.
  */
-export class RecentMap<K extends string | object, V> {
+export class RecentMap<K extends string | number | object, V> {
   readonly #map = new Map<K, V>();
   #iterator: Iterator<K> | undefined;
   /** The key that the iterator has returned, while its entry is the oldest. */

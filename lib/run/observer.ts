@@ -86,6 +86,8 @@ export class Observer {
   readonly #origins: Origins;
   readonly #descendants = new RecentMap<string, boolean>(DESCENDANTS_MAX);
   readonly #names = new Map<string, string>();
+  /** Processes whose exit was not added yet. A tracer reads ahead, so it may have forgotten them already. */
+  #running = new RecentMap<number, Process>(DESCENDANTS_MAX);
   execs = 0;
   lost = 0;
 
@@ -123,11 +125,28 @@ export class Observer {
   }
 
   add(event: TracerEvent): void {
-    if (event.type === 'lost') this.lost += event.count;
+    if ('process' in event) this.#follow(event.process, event.type === 'process_exit');
+    if (event.type === 'lost') this.#addLost(event.count);
     else if (event.type === 'process_exec') this.#addExec(event);
     else if (event.type === 'process_tracepoint' && event.policyName === POLICY_NAME) this.#addCall(event);
     else if (event.type === 'process_tracepoint' && event.policyName === ENFORCEMENT_POLICY) this.#addKill(event);
     else if (event.type === 'process_kprobe') this.#addFunction(event);
+  }
+
+  #follow(process: Process, hasEnded: boolean): void {
+    if (hasEnded) this.#running.delete(process.pid);
+    else if (this.#running.get(process.pid) !== process) this.#running.set(process.pid, process);
+  }
+
+  #addLost(count: number): void {
+    this.lost += count;
+    // exits may be among them
+    this.#running = new RecentMap(DESCENDANTS_MAX);
+  }
+
+  #findTarget(pid: number): { readonly binary: string; readonly isOwn: boolean } {
+    const target = this.#running.get(pid) ?? this.#options.findProcess(pid);
+    return { binary: target?.binary ?? 'unknown', isOwn: target !== undefined && this.isDescendant(target) };
   }
 
   #see(process: Process, kind: BehaviorKind, subject: string, fact = subject, refused = false) {
@@ -181,9 +200,8 @@ export class Observer {
         this.#see(process, call.kind, call.text, call.text, refused);
         return;
       case 'memory': {
-        const target = this.#options.findProcess(call.pid);
-        const binary = target?.binary ?? 'unknown';
-        const whose = target !== undefined && this.isDescendant(target) ? '' : ' outside of the run';
+        const { binary, isOwn } = this.#findTarget(call.pid);
+        const whose = isOwn ? '' : ' outside of the run';
         const what = call.isAttach ? 'control' : 'read of /proc/PID';
         const fact = `${what} of ${generalizePath(binary, places)}${whose}`;
         this.#see(process, 'memory', `${what} of ${binary} (pid ${call.pid})${whose}`, fact, refused);
@@ -279,9 +297,8 @@ export class Observer {
   }
 
   #seeProcess(process: Process, kind: 'memory', before: string, [, pid, file]: readonly string[]): void {
-    const target = this.#options.findProcess(Number(pid));
-    const binary = target?.binary ?? 'unknown';
-    const whose = target !== undefined && this.isDescendant(target) ? '' : ' outside of the run';
+    const { binary, isOwn } = this.#findTarget(Number(pid));
+    const whose = isOwn ? '' : ' outside of the run';
     this.#see(
       process,
       kind,
@@ -359,10 +376,7 @@ export class Observer {
       pid: process.pid,
       uid: process.uid,
       signalName,
-      describeProcess: (pid) => {
-        const target = this.#options.findProcess(pid);
-        return { binary: target?.binary ?? 'unknown', isOwn: target !== undefined && this.isDescendant(target) };
-      },
+      describeProcess: (pid) => this.#findTarget(pid),
     });
     if (described === undefined) return;
     if (described.path !== undefined) {

@@ -348,6 +348,8 @@ void BpfBackend::close() noexcept {
     hooks.swap(hooks_);
     control_.close();
     counters_.close();
+    outer_map_ = Fd{-1};
+    inner_map_ = Fd{-1};
   }
   hooks.clear();
   scan_.reset();

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
-import { compileWorkload, countPrograms, fileHook, kprobePolicy, onPath, Recording, runWorkload } from './support.js';
+import {
+  compileWorkload,
+  countPrograms,
+  fileHook,
+  kprobePolicy,
+  onPath,
+  Recording,
+  runWorkload,
+  waitForPrograms,
+} from './support.js';
 
 const GOOD = kprobePolicy('good', fileHook(onPath('Equal', '/srv/life')));
 
@@ -51,7 +60,7 @@ spec:
       );
       return true;
     });
-    assert.equal(countPrograms(), before);
+    await waitForPrograms(before);
     assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
   });
 
@@ -68,7 +77,7 @@ spec:
       assert.match(error.message, /no_such_function_here/);
       return true;
     });
-    assert.equal(countPrograms(), before);
+    await waitForPrograms(before);
     assert.deepEqual(await reads('/srv/other'), []);
     assert.deepEqual(
       recording.tracer.policies().map((p) => p.name),
@@ -122,7 +131,7 @@ spec:
       await recording.tracer.addPolicy({ yaml });
       await recording.tracer.removePolicy('again');
     }
-    assert.equal(countPrograms(), before);
+    await waitForPrograms(before);
     assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
   });
 
@@ -130,6 +139,6 @@ spec:
     const before = countPrograms();
     const missing = kprobePolicy('missing', 'call: no_such_function_here\nsyscall: false');
     await assert.rejects(openTracer({ policies: [{ yaml: GOOD }, { yaml: missing }] }), { code: 'HOOK_NOT_FOUND' });
-    assert.equal(countPrograms(), before);
+    await waitForPrograms(before);
   });
 });

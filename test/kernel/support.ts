@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openTracer } from '../../lib/index.js';
 import type {
   FileArgument,
@@ -172,6 +173,15 @@ export function argumentValue(argument: HookArgument | undefined): unknown {
 /** The number of BPF programs in the kernel of the guest, where nothing else loads programs. */
 export function countPrograms(): number {
   return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
+}
+
+/** Waits until no more programs than these are left. The kernel frees one a moment after its last descriptor was closed. */
+export async function waitForPrograms(most: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (let left = countPrograms(); left > most; left = countPrograms()) {
+    assert.ok(performance.now() < deadline, `${left} programs are left instead of ${most}`);
+    await delay(20);
+  }
 }
 
 export function kprobeEvents(events: readonly TracerEvent[]): ProcessKprobeEvent[] {

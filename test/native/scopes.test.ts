@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuUsage } from 'node:process';
 import type { ContainerInfo, ContainerSink, ContainerSource, Tracer, TracerEvent } from '../../types/index.js';
+import { heldKernelObjects } from './kernel-objects.js';
 import { isExec, isLost, isTracepoint, leaveMark, needsRoot, openTracer, script, unifiedMount, readUntil } from './support.js';
 
 const A = 'a'.repeat(64);
@@ -51,6 +52,7 @@ spec:
 describe('scopes', function () {
   this.timeout(60_000);
   let tracer: Tracer;
+  let heldBefore: string[];
   let source: Source;
   let mount: string;
   let base: string;
@@ -67,10 +69,14 @@ describe('scopes', function () {
     for (const path of made.reverse()) if (existsSync(path)) rmdirSync(path);
   });
   beforeEach(async () => {
+    heldBefore = heldKernelObjects(process.pid);
     source = new Source();
     tracer = await openTracer({ containers: { sources: [source] } });
   });
-  afterEach(() => tracer?.close());
+  afterEach(async () => {
+    await tracer?.close();
+    assert.deepEqual(heldKernelObjects(process.pid), heldBefore, 'what is held after close()');
+  });
 
   /** Makes a cgroup below that of the test. Returns its path from the root of the hierarchy. */
   function makeCgroup(path: string): string {
