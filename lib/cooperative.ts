@@ -1,7 +1,7 @@
 /** Cooperative yielding: long work on the main thread is a generator, and the event loop runs between its slices. */
 
 /** Longest slice, in milliseconds: the time between two yields to the event loop. */
-const LONGEST_SLICE_MS = 5;
+const LONGEST_SLICE_MS = 3;
 
 /**
  * Work that yields wherever it can pause, about once a millisecond or more often. It yields a promise to continue when

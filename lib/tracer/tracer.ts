@@ -29,6 +29,7 @@ import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
+import { yieldToEventLoop } from '../cooperative.js';
 import { scratchGuard } from '../attach/preemption.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
@@ -633,6 +634,7 @@ async function openWithSession(
     throw error;
   }
   try {
+    await yieldToEventLoop();
     await tracer.seed();
     throwIfAborted(signal);
     await tracer.watchContainers();

@@ -233,11 +233,9 @@ Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
 Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
     backend_.open(spec);
-    return [this](Napi::Env env) {
-      const int err = ring_.open(backend_.events_fd());
-      if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
-      return env.Undefined();
-    };
+    const int err = ring_.open(backend_.events_fd());
+    if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
+    return no_result();
   });
 }
 
@@ -569,8 +567,10 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
-  ring_.close();
-  return run_final_change(info, [this](BpfBackend& backend) {
+  // the worker unmaps the ring: the job ends on this thread
+  const auto ring = std::make_shared<std::shared_ptr<ring_buffer>>(ring_.stop());
+  return run_final_change(info, [this, ring](BpfBackend& backend) {
+    ring->reset();
     backend.close();
     polytrace::close_all(backend.take_detached_events());
     kernel_types_.reset();

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "base/abi_types.h"
 
@@ -21,8 +22,10 @@ size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
 
 int RingReader::open(int map_fd) {
   map_fd_ = map_fd;
-  ring_ = ring_buffer__new(map_fd, on_record, this, nullptr);
-  return ring_ != nullptr ? 0 : -errno;
+  ring_buffer* const ring = ring_buffer__new(map_fd, on_record, this, nullptr);
+  if (ring == nullptr) return -errno;
+  ring_.reset(ring, ring_buffer__free);
+  return 0;
 }
 
 int RingReader::start(Napi::Env env, Napi::Function on_readable) {
@@ -101,17 +104,17 @@ size_t RingReader::drain(uint8_t* buffer, size_t size, size_t offset) {
   buffer_ = buffer;
   buffer_size_ = size;
   offset_ = align8(offset);
-  if (size - offset_ >= RECORD_SIZE_MAX) ring_buffer__consume(ring_);
+  if (size - offset_ >= RECORD_SIZE_MAX) ring_buffer__consume(ring_.get());
   buffer_ = nullptr;
   return offset_;
 }
 
 size_t RingReader::unread_bytes() const {
   if (ring_ == nullptr) return 0;
-  return ring__avail_data_size(ring_buffer__ring(ring_, 0));
+  return ring__avail_data_size(ring_buffer__ring(ring_.get(), 0));
 }
 
-void RingReader::close() {
+std::shared_ptr<ring_buffer> RingReader::stop() {
   stopping_ = true;
   arm();
   if (waiter_.joinable()) waiter_.join();
@@ -121,8 +124,7 @@ void RingReader::close() {
   }
   if (command_fd_ >= 0) ::close(command_fd_);
   command_fd_ = -1;
-  if (ring_ != nullptr) ring_buffer__free(ring_);
-  ring_ = nullptr;
+  return std::exchange(ring_, nullptr);
 }
 
 }  // namespace polytrace

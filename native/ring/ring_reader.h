@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -20,7 +21,8 @@ class RingReader {
   RingReader(const RingReader&) = delete;
   RingReader& operator=(const RingReader&) = delete;
 
-  // The caller owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
+  // Maps the ring, which takes milliseconds: call it on a thread that may wait, before any other method. The caller
+  // owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
   int open(int map_fd);
 
   // Starts the waiter. After each arm(), it calls `on_readable` once on the JavaScript thread, as soon as the ring has
@@ -37,15 +39,18 @@ class RingReader {
   // Returns the bytes of the ring that are not read yet, including records that are being written.
   size_t unread_bytes() const;
 
-  // Stops the waiter. Idempotent. Call it on the JavaScript thread.
-  void close();
+  // Stops the waiter, and returns the mapping. Its last owner unmaps it, which takes milliseconds, too. Idempotent.
+  // Call it on the JavaScript thread.
+  std::shared_ptr<struct ring_buffer> stop();
+  // Stops the waiter and unmaps the ring. Idempotent. Call it on the JavaScript thread.
+  void close() { stop(); }
 
  private:
   static int on_record(void* context, void* data, size_t size);
   static void call_js(napi_env env, napi_value callback, void* context, void* data);
   void wait_loop();
 
-  struct ring_buffer* ring_ = nullptr;
+  std::shared_ptr<struct ring_buffer> ring_;
   int map_fd_ = -1;
   int command_fd_ = -1;
   std::atomic<bool> stopping_{false};

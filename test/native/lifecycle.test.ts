@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { KernelError, PolicyError, PolytraceError, TracingCheck } from '../../types/index.js';
 import { heldKernelObjects, KINDS, listKernelObjects, waitUntilFreed } from './kernel-objects.js';
 import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, readUntil } from './support.js';
@@ -22,6 +23,12 @@ spec:
 
 const countKind = (objects: readonly string[], kind: string): number =>
   objects.filter((each) => each.startsWith(`${kind} `)).length;
+
+const MIB = 1 << 20;
+
+/** Processor time of the JavaScript thread, in milliseconds. */
+const mainThreadMs = (): number =>
+  Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
 
 /** 200 take a minute. */
 const [CYCLES, MAX_MB] = NIGHTLY ? [200, 5] : [50, 2];
@@ -56,6 +63,24 @@ describe('lifetimes', function () {
     await assert.rejects(openTracer({ policies: ['/nonexistent.yaml'] }));
     assert.deepEqual(heldKernelObjects(process.pid), before);
     await waitUntilFreed(held);
+  });
+
+  it('a large ring buffer takes no time of the event loop: another thread maps it', async () => {
+    const measure = async (bufferSize: number): Promise<number> => {
+      const before = mainThreadMs();
+      const tracer = await openTracer({ bufferSize });
+      await tracer.close();
+      return mainThreadMs() - before;
+    };
+    await measure(MIB);
+    const [small, large] = [[], []] as [number[], number[]];
+    for (let i = 0; i < 4; i++) {
+      small.push(await measure(MIB));
+      large.push(await measure(256 * MIB));
+    }
+    // the kernel needs more than 20 ms to map it, and 10 to unmap it
+    const more = Math.min(...large) - Math.min(...small);
+    assert.ok(more < 10, `${more} ms`);
   });
 
   it('changes are made one after the other, and close() waits for those that were asked for', async () => {
