@@ -61,7 +61,6 @@ export class LineArena {
 
   /** Forgets all bytes. */
   clear(): void {
-    this.bytes = Buffer.alloc(FIRST_BYTES);
     this.#end = 0;
     this.generation += 1;
   }

@@ -49,6 +49,11 @@ export class LineBatch<S> {
     return this.#output.end;
   }
 
+  /** Number of lines that wait. */
+  get waiting(): number {
+    return this.#count;
+  }
+
   /** Begins a batch. Lines of an earlier one are left over if the formatting of an event has thrown. */
   start(): void {
     this.#discardLines();

@@ -73,18 +73,31 @@ class PatternsByValue {
   }
 }
 
-/** A record of a hook without an event, because nothing needs one. */
+/**
+ * A record of a hook without an event, because nothing needs one. Each line that waits has one. They are used again, and
+ * keep the hook and the process until then.
+ */
 class LineRecord {
-  constructor(
-    readonly hook: LoadedHook,
-    readonly process: ViewedProcess,
-    readonly chunk: RecordChunk,
-    readonly at: number,
-  ) {}
+  #hook: LoadedHook;
+  #process: ViewedProcess;
+  #at: number;
+
+  constructor(hook: LoadedHook, process: ViewedProcess, at: number) {
+    this.#hook = hook;
+    this.#process = process;
+    this.#at = at;
+  }
+
+  change(hook: LoadedHook, process: ViewedProcess, at: number): this {
+    if (this.#hook !== hook) this.#hook = hook;
+    if (this.#process !== process) this.#process = process;
+    this.#at = at;
+    return this;
+  }
 
   /** Only a hook without requests has a pattern, so making its event starts nothing. */
-  toEvent(): PlainEvent {
-    return createHookEvent(this.chunk, this.at, this.process.view, this.hook) as PlainEvent;
+  toEvent(chunk: RecordChunk): PlainEvent {
+    return createHookEvent(chunk, this.#at, this.#process.view, this.#hook) as PlainEvent;
   }
 }
 
@@ -108,13 +121,18 @@ export class LineWriter {
   readonly #batch: LineBatch<PlainEvent | LineRecord>;
   /** The patterns of each hook, by attach point. */
   readonly #hooks = new WeakMap<LoadedHook, KnownHook[]>();
+  /** The records of the lines that wait, by their number. */
+  readonly #records: LineRecord[] = [];
+  /** The chunk of these records. */
+  #chunk: RecordChunk | undefined;
   #lastHook: LoadedHook | undefined;
   #lastPatterns: KnownHook[] = [];
 
   constructor(format: LineFormat, find: (() => WriteLines) | undefined) {
     this.#format = format;
     this.#batch = new LineBatch((source) => {
-      const text = format.format(source instanceof LineRecord ? source.toEvent() : source);
+      const isRecord = source instanceof LineRecord;
+      const text = format.format(isRecord ? source.toEvent(this.#chunk as RecordChunk) : source);
       return typeof text === 'string' ? `${text}\n` : text;
     }, find);
   }
@@ -147,11 +165,21 @@ export class LineWriter {
     let pattern = this.#knownPattern(hook, chunk, at);
     if (pattern instanceof PatternsByValue) pattern = pattern.known(chunk, at, hook);
     if (pattern === undefined || pattern === null) return false;
+    if (chunk !== this.#chunk) {
+      this.#batch.flush();
+      this.#chunk = chunk;
+    }
     this.#batch.prepare(chunk.buffer, process.context.clock);
     const text = this.#batch.texts.end;
     if (!this.#addTexts(pattern, hook, chunk, at)) return false;
-    this.#addRecord(new LineRecord(hook, process, chunk, at), process, chunk, at, pattern, text);
+    this.#addRecord(this.#keepRecord(hook, process, at), process, chunk, at, pattern, text);
     return true;
+  }
+
+  #keepRecord(hook: LoadedHook, process: ViewedProcess, at: number): LineRecord {
+    const known = this.#records[this.#batch.waiting];
+    if (known !== undefined) return known.change(hook, process, at);
+    return (this.#records[this.#batch.waiting] = new LineRecord(hook, process, at));
   }
 
   /** Writes the lines that wait: afterwards no line needs its record. */
@@ -161,7 +189,9 @@ export class LineWriter {
 
   /** Returns the bytes of all lines. The next batch overwrites them. */
   finish(): Uint8Array {
-    return this.#batch.finish();
+    const bytes = this.#batch.finish();
+    this.#chunk = undefined;
+    return bytes;
   }
 
   /** Returns false for an event that is formatted on its own. */
