@@ -37,8 +37,8 @@ export async function listShared(root, options) {
 export const sharedModules = (root, entry, shared, used) => ({
   name: 'shared modules',
   setup({ onResolve, onLoad }) {
-    if (!['index', 'cli/main'].includes(entry)) return;
-    const isLazy = entry === 'cli/main';
+    const isLazy = entry.startsWith('cli/');
+    if (entry !== 'index' && !isLazy) return;
     onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, resolveDir, kind, namespace }) => {
       if (kind === 'entry-point' || namespace !== 'file') return undefined;
       const name = moduleName(relative(root, join(resolveDir, path)));
@@ -53,7 +53,12 @@ export const sharedModules = (root, entry, shared, used) => ({
       const names = shared.get(name);
       return {
         contents: isLazy
-          ? names.map((each) => `Object.defineProperty(exports, '${each}', { enumerable: true, get: () => ${code}.${each} });`).join('\n')
+          ? names
+              .map(
+                (each) =>
+                  `Object.defineProperty(exports, '${each}', { enumerable: true, get: () => ${code}.${each} });`,
+              )
+              .join('\n')
           : `const from = ${code};\n${names.map((each) => `export const ${each} = from.${each};`).join('\n')}`,
       };
     });

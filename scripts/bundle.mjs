@@ -67,7 +67,7 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
  * These dependencies are bundled: loading their small files took a fifth of the processor time of `polytrace validate`. The
  * package yaml is a file of its own, which is loaded with the first policy.
  */
-const BUNDLED = { 'cli/main': ['commander'], yaml: ['yaml'] };
+const BUNDLED = { 'cli/main': ['commander'], 'cli/program': ['commander'], yaml: ['yaml'] };
 
 const yamlPackage = (entry) => ({
   name: 'yaml',
@@ -102,7 +102,13 @@ async function bundleEntry(entry) {
     target: 'node20',
     format: 'cjs',
     external: Object.keys(dependencies).filter((name) => BUNDLED[entry]?.includes(name) !== true),
-    plugins: [yamlPackage(entry), sharedModules(root, entry, shared, used), otherEntries(entry), unusedPackages, rareModules],
+    plugins: [
+      yamlPackage(entry),
+      sharedModules(root, entry, shared, used),
+      otherEntries(entry),
+      unusedPackages,
+      rareModules,
+    ],
     sourcemap: !isForeign,
     minifyWhitespace: true,
     minifySyntax: isForeign,

@@ -8,13 +8,18 @@ import { dirname } from 'node:path';
 import type * as Library from '../index.js';
 import type * as Policies from '../policies.js';
 import type { AgentPackage, Context } from './context.js';
-import { runCommand } from './program.js';
+import { isCheckCommand, runCheckCommand } from './check-commands.js';
+import type * as Program from './program.js';
 import { exitAtLaterSignals } from './stop-signals.js';
 
 // When standard error has failed, no output is left for a message.
 process.stderr.on('error', () => undefined);
 
 /* eslint-disable @typescript-eslint/no-require-imports */
+/** It is loaded before the first use of a standard stream: see standard-streams.ts. */
+const runCommand = isCheckCommand(process.argv[2])
+  ? runCheckCommand
+  : (require('./program.js') as typeof Program).runCommand;
 const loadPolicies = (): typeof Policies => require('../policies.js') as typeof Policies;
 const loadLibrary = (): typeof Library => require('../index.js') as typeof Library;
 /* eslint-enable @typescript-eslint/no-require-imports */
