@@ -10,6 +10,9 @@ export const SHARED = 'policies';
 /** The command has its own copy of these modules, which have no state: its help does not need the policies. */
 const COPIED_BY_COMMAND = /^(names\/|library\/|read-up-to$)/;
 
+/** Large modules of constants, of which each bundle keeps what it uses. */
+const CONSTANTS = /^(wire\/layout|names\/abi)\.gen$/;
+
 /** Name of a module: its path in lib/ without the extension. */
 const moduleName = (path) => path.replace(/^lib\//, '').replace(/\.[jt]s$/, '');
 
@@ -25,7 +28,7 @@ export async function listShared(root, options) {
   const each = await build({ ...single, entryPoints: files, bundle: false, format: 'esm', outbase: 'lib' });
   return new Map(
     Object.values(each.metafile.outputs)
-      .filter(({ entryPoint }) => entryPoint !== undefined)
+      .filter(({ entryPoint }) => entryPoint !== undefined && !CONSTANTS.test(moduleName(entryPoint)))
       .map(({ entryPoint, exports }) => [moduleName(entryPoint), exports]),
   );
 }

@@ -111,7 +111,7 @@ async function bundleEntry(entry) {
     ],
     sourcemap: !isForeign,
     minifyWhitespace: true,
-    minifySyntax: isForeign,
+    minifySyntax: true,
     minifyIdentifiers: isForeign,
     // the line of an error is printed with it
     lineLimit: 160,
