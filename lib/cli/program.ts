@@ -22,7 +22,7 @@ import { followFleet } from './fleet-events.js';
 import { addFleetOptions } from './fleet-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
-import { addCheckCommands, addKernelOptions } from './check-commands.js';
+import { addAgentCommand, addCheckCommands, addKernelOptions } from './first-commands.js';
 import { addPolicyCommands, SET_HELP } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
 import { addHooksCommand } from './hooks.js';
@@ -186,9 +186,7 @@ function addAllCommands(program: Command, context: Context, done: (status: numbe
     done(await testPolicies(files, options, context));
   });
   addAgentCommands(program, context, done);
-  addAgentCommand(program).action(async (args: string[]) => {
-    done(await loadAgentPackage(context).runAgent(args, context));
-  });
+  addAgentCommand(program, context, done);
   addFleetCommand(program).action(async (args: string[]) => {
     done(await loadAgentPackage(context).runFleet(args, context));
   });
@@ -268,17 +266,6 @@ function joinExpressions({
 }: Pick<GetEventsOptions, 'filter' | 'celExpression'>): Pick<GetEventsOptions, 'celExpression'> {
   const expressions = [...filter, ...celExpression];
   return expressions.length === 0 ? {} : { celExpression: expressions };
-}
-
-/** The package polytrace-agent parses all arguments that follow the command. */
-function addAgentCommand(program: Command): Command {
-  return program
-    .command('agent')
-    .description('Run the agent (package polytrace-agent); `polytrace agent --help` shows its options')
-    .helpOption(false)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .argument('[options...]', 'options of the agent');
 }
 
 /** The package polytrace-agent parses all arguments that follow the command. */

@@ -1,8 +1,9 @@
 /**
- * The commands validate and explain. They are in the first bundle of the command, without the other commands: such a
- * process lives for a tenth of a second, and most of that was the code of the others.
+ * The commands in the first bundle of the command, without the others. A process of validate or explain lives for a tenth of a
+ * second, and most of that was the code of the other commands. The agent keeps what is loaded in its memory.
  */
 import { Option, type Command } from 'commander';
+import { loadAgentPackage } from './agent-package.js';
 import type { Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
 import { runProgram } from './run-program.js';
@@ -14,13 +15,16 @@ running kernel. --btf FILE uses the types of another kernel instead.
 --kernel none omits this check.
 `;
 
-export function isCheckCommand(name: string | undefined): boolean {
-  return name === 'validate' || name === 'explain';
+export function isFirstCommand(name: string | undefined): boolean {
+  return name === 'validate' || name === 'explain' || name === 'agent';
 }
 
 /** Runs a command line with such a command. */
-export function runCheckCommand(args: readonly string[], context: Context): Promise<number> {
-  return runProgram(args, context, addCheckCommands);
+export function runFirstCommand(args: readonly string[], context: Context): Promise<number> {
+  return runProgram(args, context, (...rest) => {
+    addCheckCommands(...rest);
+    addAgentCommand(...rest);
+  });
 }
 
 export function addCheckCommands(program: Command, context: Context, done: (status: number) => void): void {
@@ -48,4 +52,16 @@ export function addKernelOptions(command: Command): Command {
     .addOption(
       new Option('--kernel <which>', 'check against the running kernel, or against none').choices(['running', 'none']),
     );
+}
+
+/** The package polytrace-agent parses all arguments that follow the command. */
+export function addAgentCommand(program: Command, context: Context, done: (status: number) => void): void {
+  program
+    .command('agent')
+    .description('Run the agent (package polytrace-agent); `polytrace agent --help` shows its options')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[options...]', 'options of the agent')
+    .action(async (args: string[]) => done(await loadAgentPackage(context).runAgent(args, context)));
 }
