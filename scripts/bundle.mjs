@@ -68,7 +68,8 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
 
 /**
  * These dependencies are bundled: loading their small files took a fifth of the processor time of `polytrace validate`. The
- * package yaml is a file of its own, which is loaded with the first policy.
+ * package yaml is a file of its own, which is loaded with the first policy. Of its two builds, it is the one of ES modules:
+ * esbuild makes one scope of them, which starts ten times as fast as 70 CommonJS modules. It needs no browser.
  */
 const BUNDLED = { 'cli/main': ['commander'], 'cli/program': ['commander'], yaml: ['yaml'] };
 
@@ -88,7 +89,7 @@ const used = new Set();
 
 /** The source of an entry point. */
 function entrySource(entry) {
-  const contents = { [SHARED]: () => sharedEntry(used), yaml: () => "export * from 'yaml';" }[entry]?.();
+  const contents = { [SHARED]: () => sharedEntry(used), yaml: () => "export * from '../node_modules/yaml/browser/dist/index.js';" }[entry]?.();
   if (contents === undefined) return { entryPoints: [`lib/${entry}.ts`] };
   return { stdin: { contents, resolveDir: join(root, 'lib'), sourcefile: `lib/${entry}.ts` } };
 }
