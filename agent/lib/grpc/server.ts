@@ -69,8 +69,8 @@ export class GrpcServer {
   }
 
   #addServices(server: Server, isSocket: boolean): void {
-    for (const { definition, implement } of [...this.#services, this.#health.service]) {
-      server.addService(definition, implement(isSocket));
+    for (const service of [...this.#services, this.#health.service]) {
+      server.addService(service.definition, service.implement(isSocket));
     }
     addReflection(server);
   }
