@@ -21,9 +21,9 @@ const moduleName = (path) => path.replace(/^lib\//, '').replace(/\.[jt]s$/, '');
  * `options` are those of the bundle.
  */
 export async function listShared(root, options) {
-  const all = { ...options, absWorkingDir: root, write: false, metafile: true, outdir: 'dist' };
+  const all = { ...options, absWorkingDir: root, write: false, metafile: true, outdir: 'dist', logLevel: 'error' };
   const { metafile } = await build({ ...all, entryPoints: [`lib/${SHARED}.ts`], bundle: true });
-  const files = Object.keys(metafile.inputs).filter((path) => path.startsWith('lib/') && path !== `lib/${SHARED}.ts`);
+  const files = Object.keys(metafile.inputs).filter((path) => path.startsWith('lib/'));
   const { external: _, plugins: _none, ...single } = all;
   const each = await build({ ...single, entryPoints: files, bundle: false, format: 'esm', outbase: 'lib' });
   return new Map(
@@ -45,14 +45,15 @@ export const sharedModules = (root, entry, shared, used) => ({
     onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, resolveDir, kind, namespace }) => {
       if (kind === 'entry-point' || namespace !== 'file') return undefined;
       const name = moduleName(relative(root, join(resolveDir, path)));
-      if (!shared.has(name) || (isLazy && COPIED_BY_COMMAND.test(name))) return undefined;
-      used.add(name);
+      if (!shared.has(name) || (isLazy && (name === SHARED || COPIED_BY_COMMAND.test(name)))) return undefined;
+      if (name !== SHARED) used.add(name);
       return { path: name, namespace: 'shared' };
     });
     onResolve({ filter: /./, namespace: 'shared' }, ({ path }) => ({ path, external: true }));
     onLoad({ filter: /./, namespace: 'shared' }, ({ path: name }) => {
       const bundle = relative(dirname(entry), SHARED);
-      const code = `require('${bundle.startsWith('.') ? bundle : `./${bundle}`}.js').shared['${name}']`;
+      const file = `require('${bundle.startsWith('.') ? bundle : `./${bundle}`}.js')`;
+      const code = name === SHARED ? file : `${file}.shared['${name}']`;
       const names = shared.get(name);
       return {
         contents: isLazy

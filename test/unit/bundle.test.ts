@@ -37,6 +37,7 @@ describe('the bundled library', function () {
         require('node:fs').readFileSync('./dist/' + file + '.js', 'utf8').match(/class( \\w+)? extends (\\w+\\.)*PolytraceError/g) ?? []);
       console.log(JSON.stringify({
         others,
+        isInternalPublic: 'shared' in library,
         copies: copies.length,
         same: classes.every((name) => library[name] === shared.errors[name]),
         thrown: [() => library.parsePolicy(''), () => library.parseLock(': {')].map((run) => {
@@ -46,7 +47,13 @@ describe('the bundled library', function () {
     const { stdout, stderr } = runNode('--eval', code);
     assert.equal(stderr, '');
     // PolicyError and KernelError
-    assert.deepEqual(JSON.parse(stdout), { others: [], copies: 2, same: true, thrown: [true, true] });
+    assert.deepEqual(JSON.parse(stdout), {
+      others: [],
+      isInternalPublic: false,
+      copies: 2,
+      same: true,
+      thrown: [true, true],
+    });
   });
 
   it('loads the network modules of Node.js only when they are used', () => {
