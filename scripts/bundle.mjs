@@ -89,7 +89,10 @@ const used = new Set();
 
 /** The source of an entry point. */
 function entrySource(entry) {
-  const contents = { [SHARED]: () => sharedEntry(used), yaml: () => "export * from '../node_modules/yaml/browser/dist/index.js';" }[entry]?.();
+  const contents = {
+    [SHARED]: () => sharedEntry(used),
+    yaml: () => "export * from '../node_modules/yaml/browser/dist/index.js';",
+  }[entry]?.();
   if (contents === undefined) return { entryPoints: [`lib/${entry}.ts`] };
   return { stdin: { contents, resolveDir: join(root, 'lib'), sourcefile: `lib/${entry}.ts` } };
 }
