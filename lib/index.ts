@@ -1,22 +1,6 @@
 /** The public interface; types/index.d.ts describes it. */
-export { KernelError, PolicyError, PolytraceError } from './errors.js';
+export * from './policies.js';
 export { connect } from './client/connect.js';
-export { loadKernelInfo } from './native/btf.js';
-export {
-  compilePolicy,
-  definePolicy,
-  explainPolicy,
-  findBypasses,
-  formatBypasses,
-  formatExplanation,
-  formatHook,
-  hookPolicy,
-  listPolicyParameters,
-  parsePolicy,
-  parsePolicyTest,
-  policySchema,
-  setPolicyParameters,
-} from './policy/index.js';
 export {
   findArgument,
   eventFilter,
@@ -42,8 +26,6 @@ export { preflight } from './native/preflight.js';
 export { peerCredentials } from './native/peer.js';
 export { notifyService, sendDatagram } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
-export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
-export { findHook, listHooks } from './tracer/hooks.js';
 export { makeEvent } from './testing/make-event.js';
 export { run } from './run/run.js';
 export { compareLocks, formatLock, parseLock } from './run/lock.js';
@@ -52,5 +34,4 @@ export { formatRunSummary } from './run/summary.js';
 export { checkExceptions, learnExceptions } from './learn/learn-exceptions.js';
 export { learnService, servicePolicy } from './learn/learn-service.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
-export { validatePolicy } from './tracer/validate-policy.js';
 export { tryTracing } from './tracer/try-tracing.js';

@@ -174,6 +174,10 @@ const rooms = [
       'lib/tracer/policy-source.ts',
     ],
   },
+  {
+    room: 'lib/policies.ts',
+    may: ['lib/errors.ts', 'lib/native/btf.ts', 'lib/policy/index.ts', 'lib/tracer/'],
+  },
   { room: 'lib/generalize/', may: [] },
   {
     room: 'lib/run/',
@@ -209,12 +213,10 @@ const rooms = [
     room: 'lib/index.ts',
     may: [
       'lib/client/connect.ts',
-      'lib/errors.ts',
-      'lib/native/btf.ts',
+      'lib/policies.ts',
       'lib/native/preflight.ts',
       'lib/native/peer.ts',
       'lib/native/service.ts',
-      'lib/policy/index.ts',
       'lib/output/index.ts',
       'lib/learn/',
       'lib/lines/compact-lines.ts',
@@ -233,6 +235,7 @@ const rooms = [
     room: 'lib/cli/',
     may: [
       'lib/index.ts',
+      'lib/policies.ts',
       'lib/chain/index.ts',
       'lib/protocol/index.ts',
       'lib/protocol/load.ts',
@@ -260,7 +263,7 @@ const rooms = [
   { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },
   {
     room: 'agent/lib/config/',
-    may: ['lib/protocol/index.ts', 'agent/lib/log/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/log/', 'agent/lib/yaml-package.ts'],
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
   { room: 'agent/lib/counts/', may: [], packages: ['polytrace'] },
@@ -276,7 +279,7 @@ const rooms = [
       'agent/lib/policies/',
       'agent/lib/streams/',
     ],
-    packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+    packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection'],
   },
   // runs in a browser: of the library, it knows the types of the rows only
   {
@@ -285,7 +288,11 @@ const rooms = [
     packages: ['uplot', '@tanstack/virtual-core'],
     pure: true,
   },
-  { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
+  {
+    room: 'agent/lib/kubernetes/',
+    may: ['agent/lib/yaml-package.ts'],
+    packages: ['polytrace', '@kubernetes/client-node', 'yaml'],
+  },
   {
     room: 'agent/lib/export/',
     may: [
@@ -371,6 +378,7 @@ const rooms = [
     packages: ['polytrace', 'commander'],
   },
   { room: 'agent/lib/make-folder.ts', may: [] },
+  { room: 'agent/lib/yaml-package.ts', may: [], packages: ['yaml'] },
   { room: 'agent/lib/command-host.ts', may: [] },
   { room: 'agent/lib/version.ts', may: [] },
   {

@@ -157,7 +157,7 @@ fi
 [ -e build/Release/polytrace.node ] || say "building the addon"
 quietly npm run --silent build:native
 if [ ! -e dist/index.js ] || [ ! -e agent/dist/index.js ] ||
-	[ -n "$(find lib types agent/lib agent/page scripts/bundle.mjs scripts/bundle-page.mjs tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
+	[ -n "$(find lib types agent/lib agent/page scripts/bundle*.mjs tsconfig.json tsconfig.build.json agent/tsconfig.build.json -newer dist/index.js -print -quit)" ]; then
 	say "compiling TypeScript"
 	quietly npm run --silent build:ts
 	touch dist/index.js

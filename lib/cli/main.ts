@@ -2,23 +2,33 @@
 /** The `polytrace` command. */
 // V8 flags have to be set before other modules are loaded
 import './v8-flags.js';
-import './standard-streams.js';
 import { fstatSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Library from '../index.js';
+import type * as Policies from '../policies.js';
 import type { AgentPackage, Context } from './context.js';
-import { runCommand } from './program.js';
+import { isFirstCommand, runFirstCommand } from './first-commands.js';
+import type * as Program from './program.js';
 import { exitAtLaterSignals } from './stop-signals.js';
+
+/* eslint-disable @typescript-eslint/no-require-imports */
+/** It is loaded before the first use of a standard stream: see standard-streams.ts. */
+const runCommand = isFirstCommand(process.argv[2])
+  ? runFirstCommand
+  : (require('./program.js') as typeof Program).runCommand;
+const loadPolicies = (): typeof Policies => require('../policies.js') as typeof Policies;
+const loadLibrary = (): typeof Library => require('../index.js') as typeof Library;
+/* eslint-enable @typescript-eslint/no-require-imports */
 
 // When standard error has failed, no output is left for a message.
 process.stderr.on('error', () => undefined);
 
 const context: Context = {
-  // The library is loaded when a command uses it. `--help` and the commands of the agent do not use it.
-  get api() {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    return require('../index.js') as typeof Library;
-  },
+  // The library is loaded when a command uses it. `--help` and the commands of the agent do not use it. Commands that only
+  // read policies use a small part of it.
+  api: new Proxy({} as typeof Library, {
+    get: (_, name) => Reflect.get(name in loadPolicies() ? loadPolicies() : loadLibrary(), name) as unknown,
+  }),
   agentPackage: () => loadOptional('polytrace-agent') as AgentPackage,
   // Standard input is opened when a command reads it.
   get stdin() {

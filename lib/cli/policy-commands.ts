@@ -1,19 +1,11 @@
-/** The commands about policies that load none: validate, explain, policies, schema and completion. */
+/** The commands about policies that load none, other than validate and explain: policies, schema and completion. */
 import { Argument, Option, type Command } from 'commander';
 import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
 import { completionScript, SHELLS, type Shell } from './completion.js';
 import { SUCCESS, type Context } from './context.js';
-import { explain, type ExplainOptions } from './explain.js';
 import { addLibraryCommands } from './library-commands.js';
 import { print } from './output.js';
 import { formatJson, formatTable } from '../output/terminal-text.js';
-import { AGENTS, FORMATS, validate, type ValidateOptions } from './validate.js';
-
-const KERNEL_HELP = `
-On Linux, the command also looks up the policy's hooks and values in the
-running kernel. --btf FILE uses the types of another kernel instead.
---kernel none omits this check.
-`;
 
 /** The help of `--set`, of each command that has it. */
 export const SET_HELP =
@@ -25,23 +17,6 @@ export function addPolicyCommands(
   version: string,
   done: (status: number) => void,
 ): void {
-  addKernelOptions(program.command('validate'))
-    .description('Check policies without loading them (root is not needed)')
-    .argument('<file...>', 'YAML files with policies, or folders of them')
-    .addOption(new Option('--format <format>', 'format of the result').choices([...FORMATS]).default('text'))
-    .addOption(new Option('--like <agent>', 'warn where this agent does something else').choices([...AGENTS]))
-    .option('--strict', 'treat warnings as errors')
-    .addHelpText('after', KERNEL_HELP)
-    .action(async (files: string[], options: ValidateOptions) => done(await validate(files, options, context)));
-
-  addKernelOptions(program.command('explain'))
-    .description('Describe in words what a policy does')
-    .argument('<file>', 'YAML file with a policy')
-    .addOption(new Option('-o, --format <format>', 'format of the result').choices(['text', 'json']).default('text'))
-    .option('--bypass', 'list the ways around its hooks and filters, and what closes them')
-    .addHelpText('after', KERNEL_HELP)
-    .action(async (file: string, options: ExplainOptions) => done(await explain(file, options, context)));
-
   const library = program.command('policies').description('Show and update the policies of this package');
   library
     .command('list')
@@ -116,12 +91,4 @@ export function addPolicyCommands(
       await print(context.stdout, completionScript(program, shell));
       done(SUCCESS);
     });
-}
-
-export function addKernelOptions(command: Command): Command {
-  return command
-    .addOption(new Option('--btf <file>', 'check against the kernel of this BTF file').conflicts('kernel'))
-    .addOption(
-      new Option('--kernel <which>', 'check against the running kernel, or against none').choices(['running', 'none']),
-    );
 }

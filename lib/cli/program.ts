@@ -1,22 +1,9 @@
-/** The command line: its commands and options, and the exit status of each kind of error. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+/** All commands, and their options. */
+import { existsSync } from 'node:fs';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
-import { formatDiagnostic } from '../errors.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
-import {
-  CLOSED_PIPE,
-  CommandError,
-  KERNEL,
-  NO_AGENT,
-  OutputError,
-  POLICY_ERRORS,
-  SUCCESS,
-  USAGE,
-  UsageError,
-  type Context,
-} from './context.js';
+import { UsageError, type Context } from './context.js';
 import { addAgentCommands } from './agent-commands.js';
 import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
@@ -35,7 +22,8 @@ import { followFleet } from './fleet-events.js';
 import { addFleetOptions } from './fleet-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
-import { addKernelOptions, addPolicyCommands, SET_HELP } from './policy-commands.js';
+import { addAgentCommand, addCheckCommands, addKernelOptions } from './first-commands.js';
+import { addPolicyCommands, SET_HELP } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
 import { addHooksCommand } from './hooks.js';
 import { printPreflight, type PreflightOptions } from './preflight.js';
@@ -47,26 +35,12 @@ import { runStat, type StatOptions } from './stat.js';
 import { addLearnCommand } from './learn.js';
 import { addLockCommands } from './lock.js';
 import { runTraced, SUMMARY_FORMATS, type RunCommandOptions } from './run.js';
+import { buildProgram, readVersion, runProgram } from './run-program.js';
 import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
 import { addSocketsCommand } from './sockets.js';
 import { addProcessesCommand } from './ps.js';
-import { escapeControls } from '../output/terminal-text.js';
 import { addTraceCommand } from './trace.js';
-
-const STATUSES = `
-Exit status:
-  0  success
-  1  errors in a policy, a failed scenario, or an export that was changed
-  2  wrong usage
-  3  the kernel or the privileges do not allow it
-  4  some events could not be written
-  5  the agent does not answer
-  6  a recording does not have what a policy asks for
-  7  a traced command did something that its lock file does not have
-  8  an archive has a newer policy library than the one that is used
-  141  the reader of the output has closed it
-`;
 
 const GETEVENTS_HELP = `
 When all hooks are attached, the command prints one line that starts with
@@ -181,49 +155,16 @@ const CONTAINER_SOURCES = [
 ] as const satisfies readonly ContainerSourceName[];
 
 /** Runs a command line and returns its exit status. Never rejects. */
-export async function runCommand(args: readonly string[], context: Context): Promise<number> {
-  let failure: OutputError | undefined;
-  const onError = (error: Error): void => void (failure ??= new OutputError(error));
-  context.stdout.on('error', onError);
-  try {
-    const status = await runOrReport(args, context);
-    // the error of the last write is reported later than the write
-    await new Promise(setImmediate);
-    return status === SUCCESS && failure !== undefined ? reportError(failure, context) : status;
-  } finally {
-    context.stdout.off('error', onError);
-  }
-}
-
-async function runOrReport(args: readonly string[], context: Context): Promise<number> {
-  try {
-    return await parseAndRun(args, context);
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? SUCCESS : USAGE; // commander has printed the reason
-    return reportError(error, context);
-  }
-}
-
-async function parseAndRun(args: readonly string[], context: Context): Promise<number> {
-  let status = SUCCESS;
-  await buildCommandLine(context, (result) => (status = result)).parseAsync(args, { from: 'user' });
-  return status;
+export function runCommand(args: readonly string[], context: Context): Promise<number> {
+  return runProgram(args, context, addAllCommands);
 }
 
 /** Defines all commands. `done` receives the exit status of the command that ran. */
 export function buildCommandLine(context: Context, done: (status: number) => void): Command {
-  const program = new Command('polytrace')
-    .description('Compiles TracingPolicy YAML to eBPF filters in the kernel and prints the events.')
-    .version(readVersion())
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => void context.stdout.write(text),
-      writeErr: (text) => void context.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'polytrace: ')),
-    })
-    .showHelpAfterError('(--help shows the options)')
-    .addHelpText('after', STATUSES);
+  return buildProgram(context, done, addAllCommands);
+}
 
+function addAllCommands(program: Command, context: Context, done: (status: number) => void): void {
   const getevents = addGeteventsCommand(program).allowExcessArguments();
   getevents.action(async (options: GetEventsOptions & AgentEventsOptions) => {
     refuseArguments(getevents.args);
@@ -245,9 +186,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     done(await testPolicies(files, options, context));
   });
   addAgentCommands(program, context, done);
-  addAgentCommand(program).action(async (args: string[]) => {
-    done(await loadAgentPackage(context).runAgent(args, context));
-  });
+  addAgentCommand(program, context, done);
   addFleetCommand(program).action(async (args: string[]) => {
     done(await loadAgentPackage(context).runFleet(args, context));
   });
@@ -259,6 +198,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   );
   addLearnCommand(program, context, done);
   addLockCommands(program, context, done);
+  addCheckCommands(program, context, done);
   addPolicyCommands(program, context, readVersion(), done);
   addHooksCommand(program, context, done);
   addTraceCommand(program, context, done);
@@ -285,7 +225,6 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     .action(() => {
       done(rebuild(context));
     });
-  return program;
 }
 
 /** The first thing that people type is the file of a policy, or of events, without the option in front of it. */
@@ -327,17 +266,6 @@ function joinExpressions({
 }: Pick<GetEventsOptions, 'filter' | 'celExpression'>): Pick<GetEventsOptions, 'celExpression'> {
   const expressions = [...filter, ...celExpression];
   return expressions.length === 0 ? {} : { celExpression: expressions };
-}
-
-/** The package polytrace-agent parses all arguments that follow the command. */
-function addAgentCommand(program: Command): Command {
-  return program
-    .command('agent')
-    .description('Run the agent (package polytrace-agent); `polytrace agent --help` shows its options')
-    .helpOption(false)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .argument('[options...]', 'options of the agent');
 }
 
 /** The package polytrace-agent parses all arguments that follow the command. */
@@ -580,50 +508,4 @@ function parseRedactionOption(text: string, before: readonly RedactionFilter[] =
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
-}
-
-function readVersion(): string {
-  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
-
-function reportError(error: unknown, { api, stderr }: Context): number {
-  const write = (text: string): void => void stderr.write(escapeControls(`${text}\n`));
-  if (error instanceof UsageError) {
-    write(`polytrace: ${error.message}`);
-    return USAGE;
-  }
-  if (error instanceof CommandError) {
-    write(`polytrace: error ${error.code}: ${error.message}\n    hint: ${error.hint}`);
-    return error.status;
-  }
-  if (error instanceof OutputError) {
-    if (error.status !== CLOSED_PIPE) write(`polytrace: ${error.message}`);
-    return error.status;
-  }
-  if (error instanceof api.PolicyError) {
-    for (const diagnostic of error.diagnostics) write(formatDiagnostic(diagnostic));
-    return POLICY_ERRORS;
-  }
-  if (error instanceof api.PolytraceError) {
-    write(`polytrace: error ${error.code}: ${error.message}`);
-    if (error.hint !== '') write(`    hint: ${error.hint}`);
-    if (!(error instanceof api.KernelError)) return POLICY_ERRORS;
-    if (error.log !== undefined) write(error.log.replace(/^/gm, '    | '));
-    return KERNEL;
-  }
-  if (error instanceof Error && 'isUnavailable' in error) {
-    write(`polytrace: ${error.message}`);
-    if (error.isUnavailable !== true) return POLICY_ERRORS;
-    write(
-      '    hint: start an agent as root (`polytrace agent --policy FILE`, or its service), or name one with --server',
-    );
-    return NO_AGENT;
-  }
-  if (error instanceof Error && 'syscall' in error) {
-    write(`polytrace: ${error.message}`);
-    return USAGE;
-  }
-  write(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  return POLICY_ERRORS;
 }

@@ -54,9 +54,10 @@ export function requireOwner(path: string): void {
 export function packageFolder(): string | undefined {
   // in the package, this code is in dist/; a bundle has the folder next to it
   // @vercel/nft copies the folders that such expressions name
-  const candidates = [`${__dirname}/policies`, `${__dirname}/../policies`, `${__dirname}/../../policies`];
-  const folder = candidates.find((candidate) => existsSync(join(candidate, 'file-integrity.yaml')));
-  return folder === undefined ? undefined : resolve(folder);
+  for (const folder of [`${__dirname}/policies`, `${__dirname}/../policies`, `${__dirname}/../../policies`]) {
+    if (existsSync(join(folder, 'file-integrity.yaml'))) return resolve(folder);
+  }
+  return undefined;
 }
 
 /** Returns the library in use. `ownFolder` has the policies of the package. */

@@ -441,7 +441,7 @@ export function addonFile(): string {
 
 /**
  * Returns the folder with the addon: the folder of the package, or the folder of a bundle if it has `prebuilds`. In the package,
- * this module is a part of dist/index.js. In a checkout, it is also a file in its room.
+ * this module is a part of dist/policies.js. In a checkout, it is also a file in its room.
  */
 function addonFolder(): string {
   // @vercel/nft copies the folders that such expressions name

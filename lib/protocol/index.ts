@@ -25,6 +25,7 @@ export {
 export { diffLines } from '../output/diff-lines.js';
 export { parseLabelSelector } from '../output/labels.js';
 export { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
+export * from '../proto/grpc/health/v1/health.gen.js';
 export * from '../proto/polytrace/alerts.gen.js';
 export * from '../proto/polytrace/metrics.gen.js';
 export * from '../proto/tetragon/eventlog.gen.js';

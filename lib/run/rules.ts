@@ -124,7 +124,7 @@ function changedPaths(facts: readonly ParsedFact[] | undefined, variables: Varia
   const subjects = (facts ?? []).flatMap(({ kind, subject }) => {
     if (kind === 'secret') return subject.endsWith(' (written)') ? [subject.replace(NOTE, '')] : [];
     if (!CHANGES.includes(kind)) return [];
-    return kind === 'rename' ? subject.split(/ (?:→|linked as) /) : [subject.replace(NOTE, '')];
+    return kind === 'rename' ? subject.split(/ (?:\u2192|linked as) /) : [subject.replace(NOTE, '')];
   });
   return [...new Set(subjects)]
     .filter((text) => text !== UNKNOWN && text !== '')

@@ -2,6 +2,7 @@
 
 #include <bpf/btf.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <bit>
@@ -52,6 +53,20 @@ bool has_member(const btf* types, uint32_t id, std::string_view name) {
   return false;
 }
 
+// Reads the kernel's own BTF from a mapping. Returns null on kernels before Linux 6.16, which cannot map it: they give
+// 4 KiB for each read, which takes three times as long.
+btf* parse_mapped_types() {
+  const Fd file(open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
+  struct stat status = {};
+  if (file.value < 0 || fstat(file.value, &status) != 0 || status.st_size <= 0) return nullptr;
+  const auto bytes = static_cast<size_t>(status.st_size);
+  void* data = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (data == MAP_FAILED) return nullptr;
+  btf* types = btf__new(data, static_cast<uint32_t>(bytes));
+  munmap(data, bytes);
+  return types;
+}
+
 // The member of struct pt_regs that no other architecture has.
 #ifdef __x86_64__
 constexpr std::string_view OWN_REGISTER = "orig_ax";
@@ -92,7 +107,8 @@ std::shared_ptr<BtfTypes> BtfTypes::load_own() {
   const std::scoped_lock lock(mutex);
   if (auto shared = shared_own_types.lock()) return shared;
   LogScope log;
-  auto types = take_ownership(btf__load_vmlinux_btf(), nullptr, "this kernel", log);
+  btf* mapped = parse_mapped_types();
+  auto types = take_ownership(mapped != nullptr ? mapped : btf__load_vmlinux_btf(), nullptr, "this kernel", log);
   shared_own_types = types;
   return types;
 }

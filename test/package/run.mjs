@@ -91,7 +91,7 @@ function lacksMap(tarball, name, names) {
   if (!/\.[cm]?js$/.test(name)) return false;
   const text = execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8', maxBuffer: 2 ** 26 });
   const map = /^\/\/# sourceMappingURL=(.*)$/m.exec(text)?.[1];
-  if (map === undefined) return /^dist\/(?!grpc|protocol|page)/.test(name);
+  if (map === undefined) return /^dist\/(?!grpc|protocol|page|yaml)/.test(name);
   return !names.includes(join(dirname(name), map));
 }
 

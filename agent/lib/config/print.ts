@@ -2,7 +2,7 @@
  * Formats the effective configuration as YAML, with the source of each value in a comment: the output of `polytrace
  * agent --check`.
  */
-import { stringify } from 'yaml';
+import { loadYaml } from '../yaml-package.js';
 import { printableOptions, type Configuration } from './load.js';
 import { settingName, SETTING_KEYS } from './settings.js';
 
@@ -12,12 +12,24 @@ export function formatConfiguration({ options, sources }: Configuration): string
     const name = settingName(key);
     if (!shown.has(name)) return `# ${name} is not set\n`;
     const value = shown.get(name);
-    // JSON is valid YAML and keeps a list on one line, so the source fits behind it.
-    const line = Array.isArray(value)
-      ? `${name}: ${JSON.stringify(value)}`
-      : stringify({ [name]: value }, STYLE).trimEnd();
+    const plain = formatPlain(value);
+    const line =
+      plain === undefined
+        ? loadYaml()
+            .stringify({ [name]: value }, STYLE)
+            .trimEnd()
+        : `${name}: ${plain}`;
     return line.includes('\n') ? `# ${sources[key]}\n${line}\n` : `${line} # ${sources[key]}\n`;
   }).join('');
 }
 
 const STYLE = { lineWidth: 0 };
+
+/** Formats most values without the package yaml, so that most agents do not load it. Returns undefined for the others. */
+function formatPlain(value: unknown): string | undefined {
+  // JSON is valid YAML and keeps a list on one line, so the source fits behind it.
+  if (Array.isArray(value) || typeof value === 'boolean' || Number.isSafeInteger(value)) return JSON.stringify(value);
+  if (typeof value !== 'string') return undefined;
+  if (/^[1-9]?\d+$/.test(value)) return JSON.stringify(value);
+  return /^[a-z/][a-z0-9/.-]*$/.test(value) && !/^(true|false|null)$/.test(value) ? value : undefined;
+}

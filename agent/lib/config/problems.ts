@@ -1,5 +1,5 @@
 /** The problems of a configuration. Each has a code, a source and a remedy. */
-import { closest, distance } from 'fastest-levenshtein';
+import type * as Levenshtein from 'fastest-levenshtein';
 
 /** docs/agent-configuration.md explains the codes. */
 type ConfigCode = 'CONFIG_FILE' | 'CONFIG_YAML' | 'CONFIG_UNKNOWN' | 'CONFIG_VALUE' | 'CONFIG_CONFLICT';
@@ -26,6 +26,9 @@ const DISTANCE_MAX = 0.5;
 
 /** Returns ` (did you mean 'x'?)`, or an empty string when no name is similar. */
 export function suggestName(name: string, names: readonly string[], prefix = ''): string {
+  // it has tables of 256 KiB, which only a mistake needs
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { closest, distance } = require('fastest-levenshtein') as typeof Levenshtein;
   const found = closest(name, names);
   return distance(name, found) <= Math.ceil(name.length * DISTANCE_MAX) ? ` (did you mean '${prefix}${found}'?)` : '';
 }

@@ -1,7 +1,8 @@
 /** Reads the values of settings from a YAML file, folders of files and the environment. Problems are collected. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Pair } from 'yaml';
+import type { Document, Pair } from 'yaml';
+import { loadYaml } from '../yaml-package.js';
 import { suggestName, type ConfigProblem } from './problems.js';
 import { SettingValueError } from './setting-kinds.js';
 import { findSettingKey, settingName, SETTINGS, SETTING_KEYS, variableName, type SettingKey } from './settings.js';
@@ -66,6 +67,7 @@ export function readConfigFile(path: string, values: SettingValues): void {
     values.problems.push(readProblem(path, error));
     return;
   }
+  const { LineCounter, isMap, parseDocument } = loadYaml();
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const formatPosition = (offset: number): string => {
@@ -98,6 +100,7 @@ export function readConfigFile(path: string, values: SettingValues): void {
 
 /** Returns the offset of the alias that has no value. If each has one, there are too many: that of the last one. */
 function findAlias(document: Document): number {
+  const { visit } = loadYaml();
   let offset = 0;
   visit(document, {
     Alias: (_, alias) => {
@@ -114,6 +117,7 @@ function readPair(
   formatPosition: (offset: number) => string,
   root: unknown,
 ): void {
+  const { isScalar } = loadYaml();
   const name = isScalar(key) ? String(key.value) : '';
   const start = (key as { readonly range?: readonly number[] } | null)?.range?.[0] ?? 0;
   const position = formatPosition(start);
@@ -128,6 +132,7 @@ function readPair(
 
 /** Returns the offset of a part of a value: that of its name if it has one. Undefined below an alias. */
 function findOffset(value: unknown, path: readonly (string | number)[]): number | undefined {
+  const { isMap, isNode, isScalar, isSeq } = loadYaml();
   let node = value;
   let offset: number | undefined;
   for (const step of path) {

@@ -1,7 +1,6 @@
 /** Runs the gRPC server with its addresses, certificates, limits and services. */
 import { statSync } from 'node:fs';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
 import {
   AddressError,
@@ -13,6 +12,7 @@ import {
   type Address,
 } from './address.js';
 import { Certificates, type OnSettingChange, type TlsFiles, type TlsTimes } from './certificates.js';
+import { HealthStatus } from './health.js';
 import { addReflection } from './reflection.js';
 import type { Service } from './service.js';
 import { tokenInterceptor } from './token-check.js';
@@ -32,9 +32,6 @@ export interface ServerSettings {
   /** Interval of checking that the sockets still exist. */
   readonly socketCheckMs?: number;
 }
-
-/** Service names for grpc.health.v1: the empty name stands for all services, and the kubelet asks for `liveness`. */
-const HEALTH_NAMES = ['', 'liveness', 'tetragon.FineGuidanceSensors'];
 
 const OPTIONS: ServerOptions = {
   'grpc.max_concurrent_streams': 256,
@@ -56,7 +53,7 @@ export class GrpcServer {
   #tcpServer: Server | undefined;
   readonly #settings: ServerSettings;
   readonly #log: Log;
-  readonly #health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
+  readonly #health = new HealthStatus();
   /** Paths and inode numbers of the sockets. */
   readonly #sockets = new Map<string, bigint>();
   #certificates: Certificates | undefined;
@@ -72,8 +69,9 @@ export class GrpcServer {
   }
 
   #addServices(server: Server, isSocket: boolean): void {
-    for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
-    this.#health.addToServer(server);
+    for (const service of [...this.#services, this.#health.service]) {
+      server.addService(service.definition, service.implement(isSocket));
+    }
     addReflection(server);
   }
 
@@ -178,7 +176,7 @@ export class GrpcServer {
 
   /** Sets the answers of grpc.health.v1. */
   setServing(isServing: boolean): void {
-    for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
+    this.#health.setServing(isServing);
   }
 
   /** Waits for running calls, for at most `waitMs`. */

@@ -1,7 +1,7 @@
 /** Installs the CustomResourceDefinitions. Definitions that another program has installed stay unchanged. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { loadYaml } from '../yaml-package.js';
 import { ApiClient, ApiError, type Api } from './client.js';
 import { POD_INFO, RESOURCES } from './resources.js';
 import type { KubeObject } from './watch.js';
@@ -20,7 +20,7 @@ export async function installCrds(kubeconfig?: string): Promise<string[]> {
   const api: Api = await ApiClient.load(kubeconfig);
   const result: string[] = [];
   for (const { plural } of [...RESOURCES, POD_INFO]) {
-    const crd = parse(readFileSync(join(CRDS_FOLDER, `${plural}.yaml`), 'utf8')) as KubeObject;
+    const crd = loadYaml().parse(readFileSync(join(CRDS_FOLDER, `${plural}.yaml`), 'utf8')) as KubeObject;
     const { name } = crd.metadata;
     const present = await findCrd(api, name);
     if (present !== undefined && !isOwnCrd(present)) {

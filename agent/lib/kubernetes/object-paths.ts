@@ -2,7 +2,8 @@
  * Describes positions in a policy object as paths, such as `spec.kprobes[0].call`. The object is one line of JSON, so
  * line and column do not help.
  */
-import { isCollection, isMap, isPair, isScalar, parseDocument, type Node, type Pair } from 'yaml';
+import type { Node, Pair } from 'yaml';
+import { loadYaml } from '../yaml-package.js';
 import { PolicyError, type Diagnostic } from 'polytrace';
 
 /** Maximum of errors in a status. */
@@ -20,7 +21,7 @@ export function formatDiagnostics(error: unknown, text: string): string | undefi
 
 /** Returns a line for each diagnostic, with its path in place of its position. */
 export function describeDiagnostics(diagnostics: readonly Diagnostic[], text: string, max = DIAGNOSTICS_MAX): string[] {
-  const document = parseDocument(text);
+  const document = loadYaml().parseDocument(text);
   const lines = diagnostics.slice(0, max).map((each) => {
     const remedy = each.hint === '' ? '' : ` (${each.hint})`;
     return `${findPath(document.contents, diagnosticOffset(text, each)) || 'the policy'}: ${each.code}: ${each.message}${remedy}`;
@@ -37,6 +38,7 @@ function diagnosticOffset(text: string, { line, column }: Diagnostic): number {
 
 /** Returns the path of the innermost key or value at an offset. */
 function findPath(node: Node | null, offset: number): string {
+  const { isCollection } = loadYaml();
   let path = '';
   for (let inner: Node | null = node; isCollection(inner);) {
     const found: { readonly step: string; readonly value: Node | null } | undefined = findStep(inner, offset);
@@ -48,6 +50,7 @@ function findPath(node: Node | null, offset: number): string {
 }
 
 function findStep(node: Node, offset: number): { readonly step: string; readonly value: Node | null } | undefined {
+  const { isCollection, isMap, isPair, isScalar } = loadYaml();
   if (!isCollection(node)) return undefined;
   for (const [i, item] of node.items.entries()) {
     if (isMap(node) && isPair(item)) {

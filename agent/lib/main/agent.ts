@@ -29,7 +29,7 @@ import type { Log } from '../log/log.js';
 import { ClusterError, Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { CountLines } from '../metrics/count-lines.js';
-import { Metrics } from '../metrics/metrics.js';
+import type * as MetricsModule from '../metrics/metrics.js';
 import { healthPage, metricsPage } from '../metrics/pages.js';
 import { ClientPolicies } from '../policies/client-policies.js';
 import { hashText, Journal } from '../policies/journal.js';
@@ -168,6 +168,9 @@ export class Agent {
     if (metricsServer !== undefined) {
       const context = { tracer, store, hub, counts: new CountLines(counts, log), version, exports, alerts };
       const fleet = exports.fleet && ((): FleetNode | undefined => this.#fleet);
+      // most agents have no such server, and the client library of Prometheus takes more than a megabyte
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      const { Metrics } = require('../metrics/metrics.js') as typeof MetricsModule;
       const metrics = new Metrics(options, { ...context, fleet });
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);

@@ -7,7 +7,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { EventCounter, frameMessage, RawClient, waitUntil } from '../unit/grpc/server.js';
-import { loadPolicy, Machine, needsRoot, needsTracefs, processFields, ProtocolClient } from './support.js';
+import { loadPolicy, Machine, needsRoot, needsTracefs, processFields, ProtocolClient, runCommand } from './support.js';
 import { NIGHTLY } from '../../../test/nightly.js';
 
 /** `npm run test:nightly` runs for the full time. The short form finds the same errors. */
@@ -22,6 +22,38 @@ const slowBytes = (rate: number): number => (rate * 200) / 100;
 
 const PROGRAM = join(__dirname, 'programs/load.c');
 const TICKS = 100;
+
+/** Limit of an agent without policies and clients: 3 % above the most of ten runs. */
+const IDLE_MAX_KIB = 33_300;
+const IDLE_AGENTS = 3;
+
+describe('an idle agent', function () {
+  this.timeout(120_000);
+
+  before(needsRoot);
+  before(needsTracefs);
+
+  it('has little anonymous memory', async function () {
+    // both keep more
+    if (process.env['POLYTRACE_SANITIZED'] === '1' || process.env['NODE_V8_COVERAGE'] !== undefined) this.skip();
+    // when V8 collects garbage is a matter of time: the least counts
+    let leastKib = Infinity;
+    for (let i = 0; i < IDLE_AGENTS; i++) {
+      const machine = new Machine();
+      try {
+        await machine.start();
+        const { stdout } = await runCommand('status', '--server', machine.address);
+        assert.match(stdout, /^policies: 0$/m);
+        const status = readFileSync(`/proc/${machine.agent.child.pid}/status`, 'utf8');
+        leastKib = Math.min(leastKib, Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)?.[1]));
+      } finally {
+        await machine.remove();
+      }
+    }
+    console.log(`      ${leastKib} KiB of anonymous memory`);
+    assert.ok(leastKib <= IDLE_MAX_KIB, `${leastKib} KiB of anonymous memory`);
+  });
+});
 
 describe('the agent under load', function () {
   this.timeout(SECONDS * 10_000 + 120_000);

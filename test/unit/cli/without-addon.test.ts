@@ -8,7 +8,10 @@ import { ROOT } from '../../project.js';
 
 const PARTS = [
   'dist/index.js',
+  'dist/policies.js',
+  'dist/yaml.js',
   'dist/cli/main.js',
+  'dist/cli/program.js',
   'dist/protocol',
   'dist/grpc',
   'dist/report',

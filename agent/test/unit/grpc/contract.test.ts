@@ -267,6 +267,7 @@ describe('the protocol, by a client of its own', function () {
   it('grpc.health.v1 answers for all services, and tells a watcher of a change', async () => {
     const health = createClient<{
       Check(request: object, done: (error: ServiceError | null, reply?: Reply) => void): void;
+      List(request: object, done: (error: ServiceError | null, reply?: Reply) => void): void;
       Watch(request: object): ClientReadableStream<Reply>;
     }>(HEALTH, 'grpc.health.v1', 'Health', server.address);
     const checkHealth = (service: string): Promise<unknown> =>
@@ -276,6 +277,16 @@ describe('the protocol, by a client of its own', function () {
     for (const name of ['', 'liveness', 'tetragon.FineGuidanceSensors'])
       assert.equal(await checkHealth(name), 'SERVING');
     await assert.rejects(checkHealth('other'), { code: Code.NOT_FOUND });
+    const list = await new Promise((resolve, reject) => {
+      health.List({}, (error, reply) => (error === null ? resolve(reply?.['statuses']) : reject(error)));
+    });
+    const serving = { status: 'SERVING' };
+    assert.deepEqual(list, { '': serving, liveness: serving, 'tetragon.FineGuidanceSensors': serving });
+    const unknown = health.Watch({ service: 'other' });
+    unknown.on('error', () => undefined);
+    const [first] = (await once(unknown, 'data')) as [Reply];
+    assert.equal(first['status'], 'SERVICE_UNKNOWN');
+    unknown.cancel();
     const watch = health.Watch({ service: 'liveness' });
     const seen: unknown[] = [];
     await new Promise<void>((resolve) => {
@@ -377,12 +388,15 @@ function isEmpty(value: unknown): boolean {
 const HEALTH = `syntax = "proto3";
 package grpc.health.v1;
 message HealthCheckRequest { string service = 1; }
+message HealthListRequest {}
+message HealthListResponse { map<string, HealthCheckResponse> statuses = 1; }
 message HealthCheckResponse {
   enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; }
   ServingStatus status = 1;
 }
 service Health {
   rpc Check(HealthCheckRequest) returns (HealthCheckResponse);
+  rpc List(HealthListRequest) returns (HealthListResponse);
   rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);
 }
 `;
