@@ -5,7 +5,6 @@ import { POLICY_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/l
 import { API_VERSION } from '../language/policy.js';
 import { reportForeignFormat } from './foreign-format.js';
 import { parsePlainJson } from './json.js';
-import { parsePlainYaml } from './plain-yaml.js';
 import { Positions, type Span } from './positions.js';
 import { quote, Report } from './report.js';
 import { addSyntaxErrors } from './syntax-errors.js';
@@ -37,7 +36,7 @@ export function* parseYaml(
     );
     return { report };
   }
-  const plain = parsePlainJson(text) ?? parsePlainYaml(text);
+  const plain = parsePlainJson(text);
   const documents = plain === undefined ? yield* composeDocuments(text, report) : [plain];
   yield;
   const [document, second] = documents;
