@@ -223,21 +223,21 @@ describe('tables of a group', () => {
     add(maps, tables, 2, [makeRule(0, [['Equal', `${longest}l`]])]);
     // some of these have the same two slots
     const names = (hook: number): string[] => Array.from({ length: 30 }, (_, i) => `/folder-${i % 3}/file-${hook}${i}`);
-    for (let hook = 3; hook < 103; hook++) {
+    for (let hook = 3; hook < 43; hook++) {
       const ways = names(hook).map((name): Way => ['Equal', name]);
       add(maps, tables, hook, [makeRule(0, ways)]);
     }
     const inTrie = maps.map('group_prefix').size;
-    assert.ok(inTrie > 1 && inTrie < 600, `${inTrie} values`);
-    assert.equal(maps.map('group_equal').size, 3003 - inTrie);
+    assert.ok(inTrie > 2 && inTrie < 300, `${inTrie} values`);
+    assert.equal(maps.map('group_equal').size, 1203 - inTrie);
     const check = (string: string, expected: readonly string[]): void =>
       assert.deepEqual(maps.rules(maps.lookupStart(string)), expected, string);
     check('', ['0.0']);
     check(longest, ['1.0']);
     check(`${longest}l`, ['2.0']);
     check(longest.slice(1), []);
-    for (let hook = 3; hook < 103; hook++) {
-      for (const name of names(hook)) check(name, [`${hook}.0`]);
+    for (let hook = 3; hook < 43; hook++) {
+      for (const name of names(hook).slice(0, 5)) check(name, [`${hook}.0`]);
       check(`/folder/${hook}`, []);
     }
   });
