@@ -896,6 +896,18 @@ enum group_limit {
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
+	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */
+	GROUP_SLOT_BITS = 13, /* group_equal has 2^GROUP_SLOT_BITS slots; see enum group_hash */
+};
+
+/*
+ * The factor of hash_string() in bpf/group_strings.bpf.h, in two halves. The upper GROUP_SLOT_BITS of the hash of a
+ * value of Equal are the number of its slot in group_equal, or of the neighbour of its slot. The upper half of a slot
+ * has the next 32 bits of the hash, the lower half the index of the set. An empty slot is 0.
+ */
+enum group_hash {
+	GROUP_HASH_UPPER = 0x5851f42d,
+	GROUP_HASH_LOWER = 0x4c957f2d,
 };
 
 /* Sets that no value leads to. */
@@ -916,10 +928,12 @@ struct group_header {
 	u8 number_slot;
 	u8 has_always; /* not 0: GROUP_ALWAYS may have rules */
 	u8 needs; /* enum group_need: what all rules need */
-	u8 pad[2];
+	u8 has_equal; /* not 0: group_equal may have values */
+	u8 pad;
 	u64 numbers; /* bit n: a rule may match the number n; bit 63: a greater one */
 	u64 sets[PROCESS_WORDS]; /* each rule needs one of these process sets */
 	u64 scopes[SCOPE_WORDS]; /* each rule needs one of these scopes */
+	u64 postfix_ends[4]; /* bit n: a value of Postfix may end with the byte n */
 };
 
 enum group_need { GROUP_NEEDS_NUMBER = 1, GROUP_NEEDS_SET = 2, GROUP_NEEDS_SCOPE = 4 };
@@ -927,6 +941,10 @@ enum group_need { GROUP_NEEDS_NUMBER = 1, GROUP_NEEDS_SET = 2, GROUP_NEEDS_SCOPE
 struct group_set {
 	u64 summary; /* bit n: words[n] may have a rule */
 	u64 words[GROUP_RULES_MAX / 64]; /* one bit for each rule */
+	u64 string[GROUP_EQUAL_MAX /
+		   8]; /* the value of Equal in group_equal that leads to this set, padded with zeros */
+	u32 string_words; /* words of the string that are not only padding */
+	u32 lowest; /* the lowest rule of the set: programs try it as the only one, and compare it with the words */
 };
 
 enum group_flag {
@@ -1321,8 +1339,8 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(group_header, 88);
-ABI_SIZE(group_set, 8 + GROUP_RULES_MAX / 8);
+ABI_SIZE(group_header, 120);
+ABI_SIZE(group_set, 16 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
 ABI_SIZE(group_rule, 16);
 ABI_SIZE(group_test, 24);
 ABI_SIZE(control, 184);

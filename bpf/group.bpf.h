@@ -27,13 +27,6 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, GROUP_SETS_MAX);
-	__type(key, u32);
-	__type(value, struct group_set);
-} group_sets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, GROUP_RULES_MAX);
 	__type(key, u32);
 	__type(value, struct group_rule);
@@ -137,7 +130,7 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 /* ---- the walk through the rules ----------------------------------------------------------------------------- */
 
 /* All comparisons of the current rule hold. */
-static __noinline int finish_rule(struct hook_scratch *s)
+static __always_inline void finish_rule(struct hook_scratch *s)
 {
 	struct hook_record *record = &s->record;
 	u32 hook = s->walk.hook, used;
@@ -145,7 +138,7 @@ static __noinline int finish_rule(struct hook_scratch *s)
 
 	s->walk.decided_hook = hook;
 #ifdef MOVES_INTO_GROUPS
-	if (s->walk.flags & GROUP_LEAVES_MARK)
+	if (unlikely(s->walk.flags & GROUP_LEAVES_MARK))
 		leave_mark(s->walk.frame, current_move(hook));
 #endif
 	if (s->walk.flags & GROUP_COUNTS) {
@@ -154,40 +147,39 @@ static __noinline int finish_rule(struct hook_scratch *s)
 			__sync_fetch_and_add(&counted->matched, 1);
 	}
 	if (s->walk.flags & GROUP_NO_POST)
-		return 0;
+		return;
 	used = at_most(record->used, config.body_size);
 	record->event.hook = hook;
 	record->event.matched = 1ULL << (s->walk.selector & 63);
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, hook);
-	return 0;
 }
 
-static __always_inline void begin_rule(struct hook_scratch *s, u32 number)
+/* Returns true if the rule has no comparisons, so that it holds. */
+static __always_inline bool begin_rule(struct group_walk *walk, u32 number)
 {
 	const struct group_rule *rule = bpf_map_lookup_elem(&group_rules, &number);
-	struct group_walk *walk = &s->walk;
 
 	if (!rule || rule->hook == walk->decided_hook)
-		return;
+		return false;
 	/* the rules of a hook are enabled one after the other: the first one decides about all of them */
 	if (!*(volatile u8 *)&rule->enabled) {
 		walk->decided_hook = rule->hook;
-		return;
+		return false;
 	}
 	walk->hook = rule->hook;
 	walk->selector = rule->selector;
 	walk->flags = rule->flags;
 	if (walk->flags & GROUP_NEEDS_EXECUTABLE && is_kernel_thread(current_task()))
-		return;
+		return false;
 	walk->test = rule->first_test;
 	walk->tests_end = walk->test + rule->tests_count;
 	walk->is_hit = 0;
-	if (!rule->tests_count)
-		finish_rule(s);
+	return !rule->tests_count;
 }
 
-static __always_inline void run_test(struct hook_scratch *s)
+/* Returns true if it was the last comparison of its rule, and all of them hold. */
+static __always_inline bool run_test(struct hook_scratch *s)
 {
 	struct group_walk *walk = &s->walk;
 	u32 number = walk->test++;
@@ -195,67 +187,124 @@ static __always_inline void run_test(struct hook_scratch *s)
 
 	if (!test) {
 		walk->tests_end = walk->test;
-		return;
+		return false;
 	}
-	walk->is_hit |= is_test_satisfied(s, test);
+	/* the usual comparison needs no function call */
+	if (test->kind == GROUP_TEST_NUMBER && test->op == INT_EQUAL)
+		walk->is_hit |= value_slot(&s->record, test->index)->value == test->value;
+	else
+		walk->is_hit |= is_test_satisfied(s, test);
 	if (!test->last)
-		return;
+		return false;
 	if (walk->is_hit == test->negate) {
 		walk->tests_end = walk->test;
-		return;
+		return false;
 	}
 	walk->is_hit = 0;
-	if (walk->test == walk->tests_end)
-		finish_rule(s);
+	return walk->test == walk->tests_end;
 }
 
-static __always_inline u64 read_set_word(u32 set, u32 index)
+/* The set has the summary and the words of rules of its own; null: no rules. */
+static __always_inline const struct group_set *get_set(u32 set)
 {
-	const struct group_set *found = bpf_map_lookup_elem(&group_sets, &set);
-
-	return found && index < GROUP_WORDS ? *(volatile u64 *)&found->words[index] : 0;
+	return set == GROUP_NO_SET ? 0 : bpf_map_lookup_elem(&group_sets, &set);
 }
 
-static __always_inline void begin_word(struct group_walk *walk)
+static __always_inline u64 read_summary(const struct group_set *set)
 {
-	u32 index = first_bit(walk->summary & -walk->summary);
+	return set ? *(volatile u64 *)&set->summary : 0;
+}
+
+static __always_inline u64 read_set_word(const struct group_set *set, u32 index)
+{
+	return set && index < GROUP_WORDS ? *(volatile u64 *)&set->words[index] : 0;
+}
+
+/* Loads the next word of rules. */
+static __always_inline void begin_word(struct group_walk *walk, const struct group_set *first,
+				       const struct group_set *second)
+{
+	u32 index = first_bit((u16)(walk->summary & -walk->summary));
 
 	walk->summary &= walk->summary - 1;
 	walk->index = index;
-	walk->word = read_set_word(walk->first_set, index) | read_set_word(walk->second_set, index);
+	walk->word = read_set_word(first, index) | read_set_word(second, index);
+}
+
+/* Runs the next comparison of the rule. `holds`: the rule has none. */
+static __always_inline void continue_rule(struct hook_scratch *s, bool holds)
+{
+	if (s->walk.test != s->walk.tests_end)
+		holds = run_test(s);
+	if (holds)
+		finish_rule(s);
 }
 
 struct rule_steps {
 	struct hook_scratch *s;
 };
 
-/* One step: a comparison of the current rule, the next rule, or the next word of rules. Returns 1 at the end. */
+/* One step: the next rule and its first comparison, or one more comparison. Returns 1 at the end. */
 static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 {
 	struct hook_scratch *s = steps->s;
 	struct group_walk *walk = &s->walk;
-	u64 word = walk->word;
+	bool holds = false;
 
-	if (walk->test != walk->tests_end) {
-		run_test(s);
-	} else if (word) {
+	if (walk->test == walk->tests_end) {
+		u64 word = walk->word;
+
+		if (!word) {
+			if (!walk->summary)
+				return 1;
+			begin_word(walk, get_set(walk->first_set), get_set(walk->second_set));
+			word = walk->word;
+			if (!word)
+				return 0;
+		}
 		walk->word = word & (word - 1);
-		begin_rule(s, 64 * walk->index + first_bit(word & -word));
-	} else if (walk->summary) {
-		begin_word(walk);
-	} else {
-		return 1;
+		holds = begin_rule(walk, 64 * walk->index + first_bit(word & -word));
 	}
-	return 0;
+	continue_rule(s, holds);
+	return walk->test == walk->tests_end && !(walk->word | walk->summary);
 }
 
 enum { RULE_STEPS_MAX = GROUP_WORDS + GROUP_RULES_MAX + GROUP_TESTS_MAX + 1 };
 
-static __always_inline u64 read_summary(u32 set)
+/* Walks through the rules of two sets. */
+static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 first_set, u32 second_set)
 {
-	const struct group_set *found = bpf_map_lookup_elem(&group_sets, &set);
+	const struct group_set *first = get_set(first_set), *second = get_set(second_set), *any = first;
+	u64 summary = read_summary(first) | read_summary(second);
+	struct group_walk *walk = &s->walk;
+	struct rule_steps steps = { .s = s };
+	u32 rule, index;
 
-	return found ? *(volatile u64 *)&found->summary : 0;
+	if (!any)
+		any = second;
+	if (!any || !summary)
+		return;
+	walk->facts = 0;
+	walk->frame = (u64)ctx;
+	walk->decided_hook = 0;
+	walk->test = 0;
+	walk->tests_end = 0;
+	walk->word = 0;
+	/* most calls match one rule, which needs no search for its bit */
+	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
+	index = rule / 64;
+	if (likely(summary == 1ULL << index &&
+		   (read_set_word(first, index) | read_set_word(second, index)) == 1ULL << rule % 64)) {
+		walk->summary = 0;
+		continue_rule(s, begin_rule(walk, rule));
+		if (walk->test == walk->tests_end)
+			return;
+	} else {
+		walk->summary = summary;
+		walk->first_set = first_set;
+		walk->second_set = second_set;
+	}
+	bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);
 }
 
 /* ---- what all rules need ------------------------------------------------------------------------------------- */
@@ -334,9 +383,9 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 {
 	const struct group_header *header = get_group_header();
-	u32 slot = scratch_slot(which), number = GROUP_NO_SET;
+	u32 number = GROUP_NO_SET;
 	struct hook_record *record = 0;
-	struct rule_steps steps;
+	struct hook_scratch *s;
 	volatile u32 taken;
 	u64 generation;
 	bool always, is_kept = false;
@@ -357,24 +406,13 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	}
 	if (!evaluate_hook(ctx, which, &taken, PHASE_SINGLE, generation, returned, &record, &is_kept))
 		return 0;
-	steps.s = bpf_map_lookup_elem(&scratch, &slot);
-	if (!steps.s)
+	if (!record)
 		return 0;
-	if (config.objects_count) {
-		steps.s->walk.first_set = steps.s->buffer.prefix_set;
-		steps.s->walk.second_set = steps.s->buffer.postfix_set;
-	} else {
-		steps.s->walk.first_set = number;
-		steps.s->walk.second_set = always ? GROUP_ALWAYS : GROUP_NO_SET;
-	}
-	steps.s->walk.summary = read_summary(steps.s->walk.first_set) | read_summary(steps.s->walk.second_set);
-	steps.s->walk.word = 0;
-	steps.s->walk.facts = 0;
-	steps.s->walk.frame = (u64)ctx;
-	steps.s->walk.decided_hook = 0;
-	steps.s->walk.test = 0;
-	steps.s->walk.tests_end = 0;
-	bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);
+	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
+	if (config.objects_count)
+		walk_sets(ctx, s, s->buffer.prefix_set, s->buffer.postfix_set);
+	else
+		walk_sets(ctx, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
 	return 0;
 }
 

@@ -18,6 +18,21 @@ struct {
 	__type(value, u32);
 } group_prefix SEC(".maps"), group_postfix SEC(".maps");
 
+/* A hash table of the values of Equal; see enum group_hash. A value that finds no empty slot is in group_prefix. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << GROUP_SLOT_BITS);
+	__type(key, u32);
+	__type(value, u64);
+} group_equal SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GROUP_SETS_MAX);
+	__type(key, u32);
+	__type(value, struct group_set);
+} group_sets SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -46,9 +61,70 @@ static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64
 	return candidates;
 }
 
+/* A string of at most GROUP_EQUAL_MAX bytes. A word of zeros, which is like padding, changes nothing. */
+static __always_inline u64 hash_string(const struct string_buffer *buffer, u32 start, u32 length)
+{
+	const u64 factor = (u64)GROUP_HASH_UPPER << 32 | GROUP_HASH_LOWER;
+	u64 hash = 0, power = factor;
+
+#pragma unroll
+	for (u32 i = 0; i < GROUP_EQUAL_MAX / 8; i++) {
+		if (8 * i >= length)
+			break;
+		hash += load_word(buffer, start + 8 * i) * power;
+		power *= factor;
+	}
+	return hash;
+}
+
+static __always_inline bool is_string_of_set(const struct group_set *set, const struct string_buffer *buffer, u32 start,
+					     u32 length)
+{
+#pragma unroll
+	for (u32 i = 0; i < GROUP_EQUAL_MAX / 8; i++) {
+		if (8 * i >= length)
+			break;
+		if (load_word(buffer, start + 8 * i) != *(volatile u64 *)&set->string[i])
+			return false;
+	}
+	return 8 * *(volatile u32 *)&set->string_words < length + 8;
+}
+
+static __always_inline u64 read_slot(u32 number)
+{
+	const volatile u64 *slot = bpf_map_lookup_elem(&group_equal, &number);
+
+	return slot ? *slot : 0;
+}
+
 /*
- * Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of Prefix and
- * Equal.
+ * Finds the set of a value of Equal. User space may change the slots meanwhile. A set keeps its string as long as a
+ * program may see it, so the comparison decides.
+ */
+static __always_inline u32 find_equal_rules(const struct string_buffer *buffer, u32 start)
+{
+	u32 length = STRING_END - start, number, index;
+	const struct group_set *set;
+	u64 hash, slot;
+
+	if (length > GROUP_EQUAL_MAX)
+		return GROUP_NO_SET;
+	hash = hash_string(buffer, start, length);
+	number = hash >> (64 - GROUP_SLOT_BITS);
+	hash <<= GROUP_SLOT_BITS;
+	slot = read_slot(number);
+	if ((slot ^ hash) >> 32)
+		slot = read_slot(number ^ 1);
+	if ((slot ^ hash) >> 32)
+		return GROUP_NO_SET;
+	index = slot;
+	set = bpf_map_lookup_elem(&group_sets, &index);
+	return set && is_string_of_set(set, buffer, start, length) ? index : GROUP_NO_SET;
+}
+
+/*
+ * In the trie, Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of
+ * Prefix and of values of Equal that are not in group_equal.
  */
 static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 start, u32 count, bool cut_start,
 					     bool cut_end)
@@ -88,6 +164,15 @@ static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 
 	return lookup_rules(&group_postfix, key);
 }
 
+/* False: the last byte of the string is that of no value. */
+static __always_inline bool may_end_with_postfix(const struct group_header *header, const struct string_buffer *buffer,
+						 u32 start)
+{
+	u32 last = buffer->bytes[STRING_END - 1];
+
+	return start >= STRING_END || *(volatile u64 *)&header->postfix_ends[last / 64] >> (last % 64) & 1;
+}
+
 /* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */
 static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start, u32 index, u64 candidates,
 					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
@@ -100,12 +185,15 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 		return candidates;
 	if (start < STRING_HEADROOM || start > STRING_END || !header)
 		return 0;
-	if (header->longest_prefix)
+	/* the set of a value of Equal also has the rules with a Prefix of it */
+	if (*(volatile u8 *)&header->has_equal && !cut_start && !cut_end)
+		prefix = find_equal_rules(buffer, start);
+	if (prefix == GROUP_NO_SET && header->longest_prefix)
 		prefix = find_prefix_rules(buffer, start, header->longest_prefix, cut_start, cut_end);
 	if (header->longest_postfix) {
-		if (!cut_end)
+		if (!cut_end && may_end_with_postfix(header, buffer, start))
 			postfix = find_postfix_rules(buffer, start, header->longest_postfix);
-		else if (cut_unknown)
+		else if (cut_end && cut_unknown)
 			postfix = GROUP_CUT_END;
 	}
 	buffer->prefix_set = prefix;

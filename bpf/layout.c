@@ -35,6 +35,7 @@ KEEP(enum, socket_action);
 KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 KEEP(enum, group_limit);
+KEEP(enum, group_hash);
 KEEP(enum, group_set_index);
 KEEP(enum, group_flag);
 KEEP(enum, group_move);

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '675568560e95fe0b';
+export const LAYOUT_HASH = 'af04d3c8cbab3ef1';
 
 /** enum event_type */
 export const EventType = {
@@ -1101,6 +1101,14 @@ export const GroupLimit = {
   GROUP_SETS_MAX: 4096,
   GROUP_TESTS_MAX: 8192,
   GROUP_STRING_MAX: 254,
+  GROUP_EQUAL_MAX: 64,
+  GROUP_SLOT_BITS: 13,
+} as const;
+
+/** enum group_hash */
+export const GroupHash = {
+  GROUP_HASH_UPPER: 1481765933,
+  GROUP_HASH_LOWER: 1284865837,
 } as const;
 
 /** enum group_set_index */
@@ -1115,7 +1123,7 @@ export const GroupSetIndex = {
 
 /** struct group_header */
 export const GroupHeader = {
-  sizeof: 88,
+  sizeof: 120,
   generation: 0,
   longestPrefix: 8,
   longestPostfix: 9,
@@ -1123,6 +1131,7 @@ export const GroupHeader = {
   numberSlot: 11,
   hasAlways: 12,
   needs: 13,
+  hasEqual: 14,
   numbers: 16,
   sets: 24,
   setsStride: 8,
@@ -1130,6 +1139,9 @@ export const GroupHeader = {
   scopes: 56,
   scopesStride: 8,
   scopesLength: 4,
+  postfixEnds: 88,
+  postfixEndsStride: 8,
+  postfixEndsLength: 4,
 } as const;
 
 /** enum group_need */
@@ -1141,11 +1153,16 @@ export const GroupNeed = {
 
 /** struct group_set */
 export const GroupSet = {
-  sizeof: 136,
+  sizeof: 208,
   summary: 0,
   words: 8,
   wordsStride: 8,
   wordsLength: 16,
+  string: 136,
+  stringStride: 8,
+  stringLength: 8,
+  stringWords: 200,
+  lowest: 204,
 } as const;
 
 /** enum group_flag */

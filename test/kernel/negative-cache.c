@@ -183,6 +183,40 @@ static void make_or_remove(const char *folder, bool makes)
 	}
 }
 
+/*
+ * The memory of the dentry of a file in the root of the mount becomes that of a file with the same name, in the same
+ * mount, in a folder that is watched. Only the folder tells them apart.
+ */
+static void reuse_dentry_of_root(void)
+{
+	char path[64];
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(path, sizeof(path), "watched/%d", i);
+		make_folder(path);
+	}
+	for (int round = 0; round < REUSE_ROUNDS; round++) {
+		make_file("f");
+		read_path("f");
+		DO(unlink("f"), "f");
+		/* the kernel frees the dentry some time later; without this, the test would find less */
+		usleep(20000);
+		for (int i = 0; i < FILES; i++) {
+			snprintf(path, sizeof(path), "watched/%d/f", i);
+			make_file(path);
+			read_path(path);
+		}
+		for (int i = 0; i < FILES; i++) {
+			snprintf(path, sizeof(path), "watched/%d/f", i);
+			DO(unlink(path), path);
+		}
+	}
+	for (int i = 0; i < FILES; i++) {
+		snprintf(path, sizeof(path), "watched/%d", i);
+		DO(rmdir(path), path);
+	}
+}
+
 static void read_at_root_of_mount(void)
 {
 	int fd;
@@ -205,6 +239,7 @@ static void read_at_root_of_mount(void)
 		make_or_remove(at, false);
 		drop_caches();
 	}
+	reuse_dentry_of_root();
 	/* the root of a mount is mounted at other places */
 	for (int i = 0; i < ROUNDS; i++) {
 		const char *target = i % 2 ? "watched/m" : "m", *next = i % 2 ? "m" : "watched/m";
@@ -273,8 +308,76 @@ static void pin_to(int cpu)
 	check(sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity", "");
 }
 
-static void *run_renamer(void *unused)
+static int descriptor; /* of the file that is read */
+
+/* An even number leads to a file that is watched. */
+static void rename_folder(unsigned int i)
 {
+	if (i % 2)
+		DO(rename("watched/r", "plain/r"), "watched/r");
+	else
+		DO(rename("plain/r", "watched/r"), "plain/r");
+}
+
+/*
+ * Makes the descriptor number refer to another file: one in the root of a mount. `plain/m` and `watched/m` are the same
+ * folder, mounted twice, and `plain/n` is another one.
+ */
+static void swap_file(unsigned int i)
+{
+	const char *place = i % 2 == 0 ? "watched/m" : i % 4 == 1 ? "plain/m" : "plain/n";
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/f", place);
+	if (i % 3 == 0) {
+		/* the kernel can use the memory of the closed file for the next one */
+		close(descriptor);
+		if (open_file(path) != descriptor)
+			errx(1, "%s has another descriptor", path);
+	} else {
+		int other = open_file(path);
+
+		DO(dup2(other, descriptor), path);
+		close(other);
+	}
+}
+
+static void mount_folder(const char *place)
+{
+	const char *folder = strcmp(place, "plain/n") == 0 ? "other" : "shared";
+
+	DO(mount(folder, place, NULL, MS_BIND, NULL), place);
+}
+
+/* Mounts the place of the next file anew, while the current file is read two more times. */
+static void remount_next(unsigned int i)
+{
+	const char *place = i % 2 == 0 ? "watched/m" : i % 4 == 1 ? "plain/m" : "plain/n";
+
+	if (i % 16 > 4)
+		return;
+	reads -= 2;
+	DO(umount2(place, MNT_DETACH), place);
+	mount_folder(place);
+}
+
+static void remount_nothing(unsigned int i)
+{
+	(void)i;
+}
+
+struct change {
+	void (*prepare)(unsigned int i);
+	void (*run)(unsigned int i);
+};
+
+static const struct change rename_change = { remount_nothing, rename_folder };
+static const struct change swap_change = { remount_next, swap_file };
+
+static void *run_changer(void *argument)
+{
+	const struct change *change = argument;
+
 	pin_to(1);
 	for (unsigned int i = 0; !ended; i++) {
     /* each path is read some times; the following reads run during the rename */
@@ -282,31 +385,53 @@ static void *run_renamer(void *unused)
 			sched_yield();
     /* limits the rate of events, so that the tracer loses none */
 		usleep(500);
+		change->prepare(i);
 		changes++;
 		for (volatile unsigned int late = i % 61 * 16; late > 0; late--)
 			;
-		if (i % 2)
-			DO(rename("watched/r", "plain/r"), "watched/r");
-		else
-			DO(rename("plain/r", "watched/r"), "plain/r");
+		change->run(i);
 		reads = 0;
 		changes++;
 	}
-	return unused;
+	return NULL;
 }
 
-static void race(const char *folder, int seconds)
+static void prepare_renames(void)
 {
-	struct timespec start, now;
-	pthread_t renamer;
-	int fd;
-
-	DO(chdir(folder), folder);
 	make_folder("plain/r");
 	make_file("plain/r/file");
-	fd = open_file("plain/r/file");
+	descriptor = open_file("plain/r/file");
+}
+
+static void prepare_swaps(void)
+{
+	static const char *const places[] = { "plain/m", "plain/n", "watched/m" };
+
+	DO(unshare(CLONE_NEWNS), "");
+	DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "/");
+	make_folder("shared");
+	make_file("shared/f");
+	make_folder("other");
+	make_file("other/f");
+	for (int i = 0; i < 3; i++) {
+		make_folder(places[i]);
+		mount_folder(places[i]);
+	}
+	descriptor = open_file("plain/m/f");
+}
+
+static void race(const char *folder, int seconds, bool swaps)
+{
+	struct timespec start, now;
+	pthread_t changer;
+
+	DO(chdir(folder), folder);
+	if (swaps)
+		prepare_swaps();
+	else
+		prepare_renames();
 	pin_to(0);
-	if (pthread_create(&renamer, NULL, run_renamer, NULL))
+	if (pthread_create(&changer, NULL, run_changer, (void *)(swaps ? &swap_change : &rename_change)))
 		errx(1, "no thread");
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (long offset = 1;; offset++) {
@@ -315,7 +440,8 @@ static void race(const char *folder, int seconds)
 
 		while ((before = changes) % 2 == 0 && reads >= READS_EACH)
 			sched_yield();
-		check(pread(fd, &byte, 1, offset), "pread", "");
+		if (pread(descriptor, &byte, 1, offset) < 0 && errno != EBADF)
+			err(1, "pread");
 		if (before % 2 == 0 && before == changes) {
 			printf("%ld %d\n", offset, before / 2 % 2);
 			reads++;
@@ -325,13 +451,13 @@ static void race(const char *folder, int seconds)
 			break;
 	}
 	ended = true;
-	pthread_join(renamer, NULL);
+	pthread_join(changer, NULL);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && strcmp(argv[1], "race") == 0)
-		race(argv[2], atoi(argv[3]));
+	if (argc == 4 && (strcmp(argv[1], "race") == 0 || strcmp(argv[1], "swap") == 0))
+		race(argv[2], atoi(argv[3]), strcmp(argv[1], "swap") == 0);
 	else if (argc == 2 || argc == 3) {
 		time_t booted = time(NULL) - seconds_since_boot();
 
@@ -340,6 +466,6 @@ int main(int argc, char **argv)
 		if (advances_clock)
 			advance_clock(booted + seconds_since_boot() - time(NULL));
 	} else
-		errx(2, "usage: negative-cache FOLDER [stable] | negative-cache race FOLDER SECONDS");
+		errx(2, "usage: negative-cache FOLDER [stable] | negative-cache race|swap FOLDER SECONDS");
 	return 0;
 }

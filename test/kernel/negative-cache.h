@@ -99,7 +99,7 @@ static void rename_and_back(int fd, const char *from, const char *to)
 	read_repeatedly(fd);
 }
 
-enum { FILES = 64, ROUNDS = 6 };
+enum { FILES = 64, ROUNDS = 6, REUSE_ROUNDS = 4 };
 
 static void make_files(const char *folder)
 {

@@ -258,38 +258,44 @@ function testNegativeCache(this: Mocha.Suite): void {
   }
 
   for (const folder of ['/srv/race', '/srv/race-overlay']) {
-    it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s: ${folder}`, async () => {
-      mkdirSync(folder);
-      if (folder.endsWith('overlay')) mountOverlay(folder);
-      for (const name of ['plain', 'watched']) mkdirSync(join(folder, name));
-      let output = '';
-      const { cached, reference } = await compareHooks(
-        preadHook(prefixSelector(join(folder, 'watched'))),
-        'fentry',
-        async () => {
-          const raced = await promisify(execFile)(PROGRAM, ['race', folder, String(RACE_SECONDS)], {
-            maxBuffer: 1 << 28,
-          });
-          output = raced.stdout;
-        },
-      );
-      const reads = output
-        .trim()
-        .split('\n')
-        .map((line) => line.split(' '));
-      const stableReads = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
-      const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
-      assert.ok(
-        watched.length > 100 && watched.length < stableReads.size,
-        `${watched.length} of ${stableReads.size} reads`,
-      );
-      // during a rename, both paths are correct
-      const stableOffsets = (events: readonly ProcessKprobeEvent[]): string[] =>
-        events.map(eventOffset).filter((offset) => stableReads.has(offset));
-      assert.deepEqual(stableOffsets(reference), watched);
-      assert.deepEqual(stableOffsets(cached), watched);
-    });
+    it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s: ${folder}`, () =>
+      compareRace('race', folder, prefixSelector(join(folder, 'watched'))));
   }
+
+  for (const kind of ['folders', 'paths'] as const) {
+    const folder = `/srv/swap-${kind}`;
+    it(`two processors: one changes the file of a descriptor, and mounts, for ${RACE_SECONDS} s, with ${kind}`, () =>
+      compareRace('swap', folder, watchedSelectors(kind, join(folder, 'watched'))));
+  }
+}
+
+/**
+ * One processor changes the path of a file, or the file of a descriptor. Compares the events of the reads that the program
+ * knows to be between two changes. During a change, both results are correct.
+ */
+async function compareRace(way: 'race' | 'swap', folder: string, selectors: string): Promise<void> {
+  mkdirSync(folder);
+  if (folder.endsWith('overlay')) mountOverlay(folder);
+  for (const name of ['plain', 'watched']) mkdirSync(join(folder, name));
+  let output = '';
+  const { cached, reference } = await compareHooks(preadHook(selectors), 'fentry', async () => {
+    const raced = await promisify(execFile)(PROGRAM, [way, folder, String(RACE_SECONDS)], { maxBuffer: 1 << 28 });
+    output = raced.stdout;
+  });
+  const reads = output
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '));
+  const stableReads = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
+  const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
+  assert.ok(
+    watched.length > 100 && watched.length < stableReads.size,
+    `${watched.length} of ${stableReads.size} reads`,
+  );
+  const stableOffsets = (events: readonly ProcessKprobeEvent[]): string[] =>
+    events.map(eventOffset).filter((offset) => stableReads.has(offset));
+  assert.deepEqual(stableOffsets(reference), watched);
+  assert.deepEqual(stableOffsets(cached), watched);
 }
 
 // kernels before 6.2 have no negative cache

@@ -3,6 +3,7 @@
  * value leads to. It encodes the entries that a change writes. Pure.
  */
 import {
+  GroupHash,
   GroupHeader,
   GroupLimit,
   GroupRule,
@@ -55,6 +56,8 @@ interface RuleSet {
   readonly own: Set<number>;
   /** struct group_set */
   readonly bytes: Uint8Array;
+  /** The slot in group_equal; undefined if the key is in another map. */
+  readonly slot?: number;
 }
 
 interface Member {
@@ -68,6 +71,7 @@ interface Member {
 }
 
 const U32 = 4;
+const U64 = 8;
 const GENERATION_STEP = 0x9e3779b97f4a7c15n;
 
 export class GroupTables {
@@ -78,6 +82,9 @@ export class GroupTables {
     number: new Map(),
   };
   readonly #special = new Map<number, RuleSet>();
+  readonly #equal = new EqualSlots();
+  /** Keys of `postfix` by their first byte, which is the last one of the strings. */
+  readonly #postfixEnds = new Uint32Array(256);
   readonly #freeSets: number[] = [];
   readonly #rules: Runs;
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
@@ -146,9 +153,23 @@ export class GroupTables {
       ],
       found: [
         ...TABLES.flatMap((table) => {
-          const own = created.filter((each) => each.table === table).map(({ set }) => set);
-          return own.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, own, true) }];
+          const own = created.filter((each) => each.table === table && each.set.slot === undefined);
+          if (own.length === 0) return [];
+          return [
+            {
+              map: MAPS[table],
+              bytes: encodeKeys(
+                table,
+                own.map(({ set }) => set),
+                true,
+              ),
+            },
+          ];
         }),
+        ...this.#encodeSlots(
+          created.map(({ set }) => set),
+          true,
+        ),
         // a program that sees the new generation must see the new lengths, too
         before,
         this.#encodeHeader(),
@@ -167,11 +188,13 @@ export class GroupTables {
     const sets = this.#tables[table];
     let set = sets.get(key);
     if (set === undefined) {
-      set = newSet(this.#freeSets.pop() as number, key);
+      const slot = table === 'prefix' ? this.#equal.take(key) : undefined;
+      set = newSet(this.#freeSets.pop() as number, key, slot);
       if (table !== 'number') {
         for (const each of beginnings(sets, key)) for (const other of each.own) setBit(set.bytes, other);
-        this.#longest[table] = Math.max(this.#longest[table], key.length);
+        if (slot === undefined) this.#longest[table] = Math.max(this.#longest[table], key.length);
       }
+      if (table === 'postfix') this.#countEnd(key, 1);
       sets.set(key, set);
       created.push({ table, set });
     }
@@ -184,6 +207,11 @@ export class GroupTables {
       setBit(longer.bytes, rule);
       changed.add(longer);
     }
+  }
+
+  #countEnd(postfix: string, sign: 1 | -1): void {
+    const end = postfix.charCodeAt(0);
+    this.#postfixEnds[end] = (this.#postfixEnds[end] ?? 0) + sign;
   }
 
   /** Must be called when the hook's own program reports nothing more. */
@@ -199,7 +227,13 @@ export class GroupTables {
     const member = this.#members.get(hook);
     if (member === undefined) return undefined;
     member.removal ??= {
-      disabled: [{ map: 'group_rules', bytes: encodeRules(hook, member, false, true) }],
+      disabled: [
+        { map: 'group_rules', bytes: encodeRules(hook, member, false, true) },
+        ...this.#encodeSlots(
+          [...this.#tables.prefix.values()].filter(({ own }) => hasOnlyRulesOf(own, member)),
+          false,
+        ),
+      ],
       deletedKeys: this.#listDeletedKeys(member),
     };
     return member.removal;
@@ -207,7 +241,9 @@ export class GroupTables {
 
   #listDeletedKeys(member: Member): TableChange[] {
     return TABLES.flatMap((table) => {
-      const sets = [...this.#tables[table].values()].filter(({ own }) => hasOnlyRulesOf(own, member));
+      const sets = [...this.#tables[table].values()].filter(
+        ({ own, slot }) => slot === undefined && hasOnlyRulesOf(own, member),
+      );
       return sets.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, sets, false) }];
     });
   }
@@ -224,6 +260,8 @@ export class GroupTables {
         if (!isDeleted) continue;
         (sets as Map<unknown, RuleSet>).delete(key);
         this.#freeSets.push(set.index);
+        if (set.slot !== undefined) this.#equal.release(set.slot);
+        if (sets === this.#tables.postfix) this.#countEnd(set.key, -1);
       }
     }
     this.#members.delete(hook);
@@ -239,11 +277,24 @@ export class GroupTables {
     if (member === undefined) return 0;
     let bytes = member.rules.length * GroupRule.sizeof + member.tests * GroupTest.sizeof;
     for (const table of TABLES) {
-      for (const { own, key } of this.#tables[table].values()) {
-        if (hasOnlyRulesOf(own, member)) bytes += GroupSet.sizeof + NODE_BYTES + key.length;
+      for (const { own, key, slot } of this.#tables[table].values()) {
+        if (hasOnlyRulesOf(own, member))
+          bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
       }
     }
     return bytes;
+  }
+
+  /** The slots of these sets; empty ones if they are not `used`. */
+  #encodeSlots(sets: readonly RuleSet[], used: boolean): TableChange[] {
+    const entries = sets.flatMap(({ slot, key, index }) => {
+      if (slot === undefined) return [];
+      const entry = new DataView(new ArrayBuffer(U32 + U64));
+      entry.setUint32(0, slot, true);
+      if (used) entry.setBigUint64(U32, (BigInt(hashTag(hashString(key))) << 32n) | BigInt(index), true);
+      return [new Uint8Array(entry.buffer)];
+    });
+    return entries.length === 0 ? [] : [{ map: 'group_equal', bytes: concatBytes(entries) }];
   }
 
   #encodeHeader(): TableChange {
@@ -255,6 +306,11 @@ export class GroupTables {
     entry.setUint8(U32 + GroupHeader.numberSlot, this.#numberSlot ?? 0);
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
+    entry.setUint8(U32 + GroupHeader.hasEqual, Number(this.#equal.size > 0));
+    this.#postfixEnds.forEach((count, end) => {
+      const at = U32 + GroupHeader.postfixEnds + (end >> 3);
+      if (count > 0) entry.setUint8(at, entry.getUint8(at) | (1 << (end & 7)));
+    });
     this.#front.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
@@ -298,8 +354,18 @@ function ruleKeys({ strings, numbers }: GroupRuleSource, slot: number | undefine
   return (own ?? []).map((value) => ({ table: 'number', key: `${slot} ${value}` }));
 }
 
-function newSet(index: number, key: string): RuleSet {
-  return { index, key, own: new Set(), bytes: new Uint8Array(GroupSet.sizeof) };
+function newSet(index: number, key: string, slot?: number): RuleSet {
+  const bytes = new Uint8Array(GroupSet.sizeof);
+  if (slot === undefined) return { index, key, own: new Set(), bytes };
+  writeString(bytes, key.slice(0, -1));
+  return { index, key, own: new Set(), bytes, slot };
+}
+
+/** Writes the string of a value of Equal, and the number of its words. */
+function writeString(bytes: Uint8Array, string: string): void {
+  for (let i = 0; i < string.length; i++) bytes[GroupSet.string + i] = string.charCodeAt(i);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(GroupSet.stringWords, Math.ceil(string.replace(/\0+$/, '').length / U64), true);
 }
 
 function beginnings(sets: ReadonlyMap<string, RuleSet>, key: string): RuleSet[] {
@@ -341,7 +407,21 @@ function hasOnlyRulesOf(own: ReadonlySet<number>, { firstRule, rules }: Member):
 }
 
 function encodeSets(sets: readonly RuleSet[]): Uint8Array {
-  return concatBytes(sets.flatMap(({ index, bytes }) => [encodeU32(index), bytes]));
+  return concatBytes(
+    sets.flatMap(({ index, bytes }) => {
+      new DataView(bytes.buffer).setUint32(GroupSet.lowest, lowestRule(bytes), true);
+      return [encodeU32(index), bytes];
+    }),
+  );
+}
+
+/** The lowest rule of a set, or 0. */
+function lowestRule(bytes: Uint8Array): number {
+  const end = GroupSet.words + GroupSet.wordsStride * GroupSet.wordsLength;
+  const at = bytes.subarray(GroupSet.words, end).findIndex((each) => each !== 0);
+  return at < 0
+    ? 0
+    : 8 * at + 31 - Math.clz32((bytes[GroupSet.words + at] as number) & -(bytes[GroupSet.words + at] as number));
 }
 
 function encodeU32(value: number): Uint8Array {
@@ -413,6 +493,52 @@ function encodeTest(number: number, { value, upper, index, kind, op, last, negat
   entry.setUint8(U32 + GroupTest.last, Number(last));
   entry.setUint8(U32 + GroupTest.negate, Number(negate));
   return new Uint8Array(entry.buffer);
+}
+
+/** The slots of group_equal. */
+class EqualSlots {
+  /** The upper half of each slot that is in use. */
+  readonly #tags = new Map<number, number>();
+
+  get size(): number {
+    return this.#tags.size;
+  }
+
+  /** Takes a slot for a key of Equal. Undefined for other keys, for long ones, and if there is no free slot. */
+  take(key: string): number | undefined {
+    if (!key.endsWith('\0') || key.length > GroupLimit.GROUP_EQUAL_MAX + 1) return undefined;
+    const hash = hashString(key);
+    const tag = hashTag(hash);
+    const home = Number(hash >> BigInt(64 - GroupLimit.GROUP_SLOT_BITS));
+    const slots = [home, home ^ 1];
+    // an empty slot has the tag 0, and the program compares the string of the first slot with the tag only
+    if (tag === 0 || slots.some((slot) => this.#tags.get(slot) === tag)) return undefined;
+    const free = slots.find((slot) => !this.#tags.has(slot));
+    if (free !== undefined) this.#tags.set(free, tag);
+    return free;
+  }
+
+  release(slot: number): void {
+    this.#tags.delete(slot);
+  }
+}
+
+const HASH_FACTOR = (BigInt(GroupHash.GROUP_HASH_UPPER) << 32n) | BigInt(GroupHash.GROUP_HASH_LOWER);
+
+/** The hash of a key of Equal, as hash_string() of bpf/group_strings.bpf.h computes it. */
+function hashString(key: string): bigint {
+  const text = Buffer.from(key.padEnd(GroupLimit.GROUP_EQUAL_MAX + U64, '\0'), 'latin1');
+  let [hash, power] = [0n, 1n];
+  for (let at = 0; at < GroupLimit.GROUP_EQUAL_MAX; at += U64) {
+    power = BigInt.asUintN(64, power * HASH_FACTOR);
+    hash += text.readBigUInt64LE(at) * power;
+  }
+  return BigInt.asUintN(64, hash);
+}
+
+/** The 32 bits of the hash that follow those of the number of the slot. */
+function hashTag(hash: bigint): number {
+  return Number(BigInt.asUintN(64, hash << BigInt(GroupLimit.GROUP_SLOT_BITS)) >> 32n);
 }
 
 /** Numbers that are given out in runs, from the lowest on, or from the highest on (`descending`). */

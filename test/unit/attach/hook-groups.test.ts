@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { HookGroups, type GroupParts, type SeparateProgram } from '../../../lib/attach/hook-groups.js';
 import type { NativeFeatures } from '../../../lib/native/features.js';
 import type { Preemption } from '../../../lib/native/preemption.js';
-import { ScratchGuard } from '../../../lib/wire/layout.gen.js';
+import { GroupLimit, ScratchGuard } from '../../../lib/wire/layout.gen.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js';
 
@@ -87,6 +87,9 @@ async function add(groups: HookGroups, ...added: [...Added, calls?: readonly num
 
 const context = (id: number, more = {}): ReturnType<typeof encodeContext> => encodeContext({ id, ...more });
 
+/** A value that is too long for the hash table, so that the kernel needs memory for it. */
+const IN_TRIE = `/${'b'.repeat(GroupLimit.GROUP_EQUAL_MAX)}`;
+
 describe('groups of hooks', () => {
   let session: Session;
   let groups: HookGroups;
@@ -102,7 +105,7 @@ describe('groups of hooks', () => {
       'addHook 101 group_fentry_direct',
       'put 101 group_rules',
       'put 101 group_sets',
-      'put 101 group_prefix',
+      'put 101 group_equal',
       'put 101 group_header',
       'put 101 group_header',
       'put 101 group_rules',
@@ -115,7 +118,7 @@ describe('groups of hooks', () => {
     await groups.remove([1]);
     assert.deepEqual(session.take(), [
       'put 101 group_rules',
-      'delete 101 group_prefix',
+      'put 101 group_equal',
       'wait',
       'put 101 group_sets',
       'put 101 group_header',
@@ -179,7 +182,7 @@ describe('groups of hooks', () => {
   it('without memory for entries, nothing of the hook remains', async () => {
     await add(groups, onFile('/a'), FENTRY, context(1));
     session.failing = 'put 101 group_prefix';
-    assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
+    assert.equal(await add(groups, onFile(IN_TRIE), FENTRY, context(2)), false);
     session.failing = undefined;
     assert.match(groups.reason(2) ?? '', /cannot be changed: no memory/);
     assert.equal(groups.membership(2), undefined);
@@ -222,7 +225,7 @@ describe('groups of hooks', () => {
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
       await end;
       const calls = session.take();
-      const steps = calls.filter((call) => !/^put 101 group_(sets|prefix|header)/.test(call));
+      const steps = calls.filter((call) => !/^put 101 group_(sets|equal|header)/.test(call));
       assert.deepEqual(steps, [
         'allocate f',
         'addHook 101 group_fentry_direct',
@@ -311,7 +314,7 @@ describe('groups of hooks', () => {
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
       assert.deepEqual([groups.membership(1), groups.membership(2)?.group], [undefined, 101]);
       await groups.remove([1, 2]);
-      await addFirst(FENTRY);
+      await groups.attach(onFile(IN_TRIE), FENTRY, context(1), alone);
       session.failing = 'addHook';
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), false);
       assert.match(groups.reason(2) ?? '', /cannot be attached/);

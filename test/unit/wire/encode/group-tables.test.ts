@@ -4,6 +4,7 @@ import type { GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js'
 import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
 import {
   GroupFlag,
+  GroupHash,
   GroupHeader,
   GroupLimit,
   GroupRule,
@@ -23,6 +24,7 @@ const VALUE_SIZES: Readonly<Record<string, number>> = {
   group_rules: GroupRule.sizeof,
   group_header: GroupHeader.sizeof,
   group_tests: 24,
+  group_equal: 8,
 };
 
 /** The maps of the kernel. */
@@ -79,9 +81,51 @@ class Maps {
     return keys.sort((a, b) => b.text.length - a.text.length)[0]?.set ?? 0;
   }
 
+  /** The set of a value of Equal, or else of the longest key that the string begins with. */
+  lookupStart(string: string): number {
+    return (
+      (this.header.getUint8(GroupHeader.hasEqual) === 0 ? 0 : this.#lookupEqual(string)) || this.#lookupTrie(string)
+    );
+  }
+
+  #lookupTrie(string: string): number {
+    return this.lookup('group_prefix', `${string}\0`);
+  }
+
+  /** As the program does it: the slot of the hash, or its neighbour, and then a comparison of the whole string. */
+  #lookupEqual(string: string): number {
+    if (string.length > GroupLimit.GROUP_EQUAL_MAX) return 0;
+    const hash = hashString(string);
+    const tag = (hash << BigInt(GroupLimit.GROUP_SLOT_BITS)) & (2n ** 64n - 1n);
+    const home = Number(hash >> BigInt(64 - GroupLimit.GROUP_SLOT_BITS));
+    const slot = [home, home ^ 1]
+      .map((number) => this.map('group_equal').get(u32(number))?.getBigUint64(0, true) ?? 0n)
+      .find((each) => each >> 32n === tag >> 32n);
+    const index = Number((slot ?? 0n) & 0xffffffffn);
+    const set = this.map('group_sets').get(u32(index));
+    if (set === undefined) return 0;
+    const bytes = Buffer.from(set.buffer, GroupSet.string, GroupLimit.GROUP_EQUAL_MAX).toString('latin1');
+    const isShort = 8 * set.getUint32(GroupSet.stringWords, true) < string.length + 8;
+    return isShort && bytes === string.padEnd(GroupLimit.GROUP_EQUAL_MAX, '\0') ? index : 0;
+  }
+
+  /** False: no value of Postfix ends with the last byte of the string. */
+  mayEnd(string: string): boolean {
+    const last = string.charCodeAt(string.length - 1);
+    return ((this.header.getUint8(GroupHeader.postfixEnds + (last >> 3)) >> (last & 7)) & 1) === 1;
+  }
+
   get header(): DataView {
     return this.map('group_header').get(u32(0)) as DataView;
   }
+}
+
+function hashString(string: string): bigint {
+  const bytes = Buffer.from(string.padEnd(Math.ceil(string.length / 8) * 8, '\0'), 'latin1');
+  const factor = (BigInt(GroupHash.GROUP_HASH_UPPER) << 32n) | BigInt(GroupHash.GROUP_HASH_LOWER);
+  let hash = 0n;
+  for (let at = bytes.length - 8; at >= 0; at -= 8) hash = (hash + bytes.readBigUInt64LE(at)) * factor;
+  return hash & (2n ** 64n - 1n);
 }
 
 function u32(value: number): string {
@@ -154,8 +198,8 @@ describe('tables of a group', () => {
       }
       const string = randomText();
       const found = [
-        ...maps.rules(maps.lookup('group_prefix', `${string}\0`)),
-        ...maps.rules(maps.lookup('group_postfix', [...string].reverse().join(''))),
+        ...maps.rules(maps.lookupStart(string)),
+        ...(maps.mayEnd(string) ? maps.rules(maps.lookup('group_postfix', [...string].reverse().join(''))) : []),
       ];
       const expected = [...hooks].flatMap(([hook, selectors]) =>
         selectors.flatMap((ways, i) => (ways.some((way) => fits(way, string)) ? [`${hook}.${i}`] : [])),
@@ -165,6 +209,37 @@ describe('tables of a group', () => {
     for (const hook of hooks.keys()) remove(maps, tables, hook);
     assert.equal(tables.size, 0);
     for (const name of ['group_prefix', 'group_postfix']) assert.equal(maps.map(name).size, 0);
+    assert.deepEqual(
+      [...maps.map('group_equal').values()].filter((slot) => slot.getBigUint64(0) !== 0n),
+      [],
+    );
+  });
+
+  it('values of Equal are in the hash table, except for long ones and those without a free slot', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const longest = 'l'.repeat(GroupLimit.GROUP_EQUAL_MAX);
+    add(maps, tables, 0, [makeRule(0, [['Equal', '']])]);
+    add(maps, tables, 1, [makeRule(0, [['Equal', longest]])]);
+    add(maps, tables, 2, [makeRule(0, [['Equal', `${longest}l`]])]);
+    // some of these have the same two slots
+    const names = (hook: number): string[] => Array.from({ length: 30 }, (_, i) => `/folder-${i % 3}/file-${hook}${i}`);
+    for (let hook = 3; hook < 43; hook++) {
+      const ways = names(hook).map((name): Way => ['Equal', name]);
+      add(maps, tables, hook, [makeRule(0, ways)]);
+    }
+    const inTrie = maps.map('group_prefix').size;
+    assert.ok(inTrie > 2 && inTrie < 300, `${inTrie} values`);
+    assert.equal(maps.map('group_equal').size, 1203 - inTrie);
+    const check = (string: string, expected: readonly string[]): void =>
+      assert.deepEqual(maps.rules(maps.lookupStart(string)), expected, string);
+    check('', ['0.0']);
+    check(longest, ['1.0']);
+    check(`${longest}l`, ['2.0']);
+    check(longest.slice(1), []);
+    for (let hook = 3; hook < 43; hook++) {
+      for (const name of names(hook).slice(0, 5)) check(name, [`${hook}.0`]);
+      check(`/folder/${hook}`, []);
+    }
   });
 
   it('the newest hook comes first, or last, and its selectors in their order', () => {
@@ -180,7 +255,7 @@ describe('tables of a group', () => {
           hook,
           [0, 1].map((i) => makeRule(i, [['Equal', 'a']])),
         );
-      assert.deepEqual(maps.rules(maps.lookup('group_prefix', 'a\0')), expected);
+      assert.deepEqual(maps.rules(maps.lookupStart('a')), expected);
     }
   });
 
@@ -234,7 +309,7 @@ describe('tables of a group', () => {
     remove(maps, tables, 5);
     assert.equal(tables.add(99, rules(65)), undefined);
     add(maps, tables, 99, rules(64));
-    assert.equal(maps.rules(maps.lookup('group_prefix', 'a\0')).length, GroupLimit.GROUP_RULES_MAX);
+    assert.equal(maps.rules(maps.lookupStart('a')).length, GroupLimit.GROUP_RULES_MAX);
     const many = Array.from({ length: GroupLimit.GROUP_SETS_MAX }, (_, i): Way => ['Equal', `value ${i}`]);
     assert.equal(new GroupTables(true, 1).add(1, [makeRule(0, many)]), undefined);
     const ascending = new GroupTables(false, 1);
