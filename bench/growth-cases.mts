@@ -104,7 +104,8 @@ export const growthCases: readonly GrowthCase[] = [
     most: 1000,
     policy: (size) =>
       lseekPolicy({ matchArgs: [{ index: 0, operator: 'Equal', values: repeat(size, (i) => `${-2 - i}`) }] }),
-    ratio: 2,
+    // the kernel's hash is another one for each table: each value in the same bucket takes 14 instructions more
+    ratio: 2.5,
   },
   {
     name: 'binaries',
