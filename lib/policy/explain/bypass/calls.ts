@@ -102,10 +102,12 @@ function findDetachedMounts(context: HookContext): Finding[] {
 
 function findMissedCalls(context: HookContext): Finding[] {
   const { kind } = context.hook;
-  const model = context.kernel?.preemption;
-  if (kind === 'kprobes' || kind === 'tracepoints' || model === 'none' || model === 'voluntary') return [];
+  if (kind === 'kprobes' || kind === 'tracepoints') return [];
   // LSM programs and uprobes disable preemption where the kernel has this function (6.10)
   if (kind !== 'fentries' && hasFunction(context, 'bpf_preempt_disable') === true) return [];
+  // the kernel takes milliseconds to find it
+  const model = context.kernel?.preemption;
+  if (model === 'none' || model === 'voluntary') return [];
   const certain = model !== undefined && model !== 'unknown' && context.kernel !== undefined;
   const way =
     'a kernel with the preemption model lazy, full or rt suspends BPF programs, and then skips them for other processes';
