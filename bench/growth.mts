@@ -38,8 +38,8 @@ export async function growthTables(kernel: string, short = false): Promise<Growt
       .filter(([, ...cells]) => cells.some((cell) => cell !== '')),
   ];
   const tooMuch = growthRows.flatMap((each) => {
-    const [one = NaN, most = NaN] = [1, sizesOf(each).at(-1) ?? 1].map((size) => added[`${each.name} ${size}`]);
-    const times = most / one;
+    const counted = sizesOf(each).flatMap((size) => added[`${each.name} ${size}`] ?? []);
+    const times = (counted.at(-1) ?? NaN) / (counted[0] ?? NaN);
     return times <= each.ratio ? [] : [`${each.title}: ${times.toFixed(2)} times; at most ${each.ratio}`];
   });
   const limits = limitLines();

@@ -148,6 +148,7 @@ void Session::on_env_exit(void* self) { static_cast<Session*>(self)->close_all()
 void Session::close_all() {
   worker_.stop();
   ring_.close();
+  ended_ring_.reset();
   backend_.close();
   polytrace::close_all(backend_.take_detached_events());
   kernel_types_.reset();
@@ -567,10 +568,10 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
-  // the worker unmaps the ring: the job ends on this thread
-  const auto ring = std::make_shared<std::shared_ptr<ring_buffer>>(ring_.stop());
-  return run_final_change(info, [this, ring](BpfBackend& backend) {
-    ring->reset();
+  // The worker unmaps the ring, because the job ends on this thread. Nothing here needs memory.
+  if (auto ring = ring_.stop()) ended_ring_ = std::move(ring);
+  return run_final_change(info, [this](BpfBackend& backend) {
+    ended_ring_.reset();
     backend.close();
     polytrace::close_all(backend.take_detached_events());
     kernel_types_.reset();

@@ -100,6 +100,7 @@ class Session : public Napi::ObjectWrap<Session> {
   std::shared_ptr<const KernelTypesFile> kernel_types_;
   BpfBackend backend_;  // outlives the reader
   RingReader ring_;
+  std::shared_ptr<struct ring_buffer> ended_ring_;  // close() hands it to the worker
   GcTracker gc_tracker_;
   Worker worker_;  // destroyed first
 };
