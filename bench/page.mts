@@ -165,7 +165,8 @@ Processor time to load such a policy, in a guest whose clock counts instructions
 ${formatTable(loading)}
 
 - The first policy also pays for the first hook of a tracer.
-- The containers of the table are known when the policy is loaded.
+- The containers of the table are known when the policy is loaded. Adding one costs 0.9 ms of CPU beside 1,000 cgroups,
+  and 10 ms beside 10,000.
 - A list of values is a hash or a trie in the kernel, so a match costs the same wherever the value stands.
 - More policies: see [Policies on one function](#policies-on-one-function). More files: see
   [operations](#in-the-kernel-operations), whose rows of files in turn have 300 and 10,000. More cgroups: see

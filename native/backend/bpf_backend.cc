@@ -348,6 +348,7 @@ void BpfBackend::close() noexcept {
     hooks.swap(hooks_);
     control_.close();
     counters_.close();
+    pins_.close();
     outer_map_ = Fd{-1};
     inner_map_ = Fd{-1};
   }

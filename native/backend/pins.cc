@@ -75,8 +75,10 @@ void wait_until_gone(const std::vector<uint32_t>& programs) {
 
 }  // namespace
 
-Pins::~Pins() {
-  if (names_fd_ >= 0) close(names_fd_);
+void Pins::close() noexcept {
+  pinned_.clear();
+  if (names_fd_ >= 0) ::close(names_fd_);
+  names_fd_ = -1;
 }
 
 int Pins::start(const std::string& folder) {
@@ -143,8 +145,7 @@ void Pins::unpin_all() noexcept {
   // `about` is the last: it marks the folder as one of polytrace
   while (pinned_.size() > 1) unpin(pinned_.rbegin()->first);
   unpin(PIN_ABOUT);
-  if (names_fd_ >= 0) close(names_fd_);
-  names_fd_ = -1;
+  close();
 }
 
 std::optional<std::string> read_pinned_layout(const std::string& folder) {

@@ -36,7 +36,7 @@ constexpr const char* LINK_PINS[] = {SENSOR_PIN, HOOK_PIN};
 class Pins {
  public:
   Pins() = default;
-  ~Pins();
+  ~Pins() { close(); }
   Pins(const Pins&) = delete;
   Pins& operator=(const Pins&) = delete;
 
@@ -52,6 +52,8 @@ class Pins {
   // These two need no memory.
   void unpin(std::string_view name) noexcept;
   void unpin_all() noexcept;
+  // Forgets the pins, which stay.
+  void close() noexcept;
 
  private:
   std::string folder_;

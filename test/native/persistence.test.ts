@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LostEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import { heldKernelObjects } from './kernel-objects.js';
 import { collectAllEvents, isLost, leaveMark, needsRoot, openTracer, polytrace, readUntil, ROOT, script, Workshop } from './support.js';
 
 const shop = new Workshop();
@@ -65,8 +66,11 @@ describe('policies that outlive their tracer', function () {
     if (process.env['REQUIRE_ALL'] === '1') throw new Error('a BPF file system cannot be mounted');
     this.skip();
   });
+  let heldBefore: string[];
+  beforeEach(() => (heldBefore = heldKernelObjects(process.pid)));
   afterEach(async () => {
     assert.deepEqual(existsSync(FOLDER) ? await polytrace.removePersisted(FOLDER) : [], []);
+    assert.deepEqual(heldKernelObjects(process.pid), heldBefore, 'what is held when all tracers are closed');
   });
   after(() => {
     spawnSync('umount', [mount]);
