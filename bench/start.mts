@@ -9,7 +9,7 @@ const COMMAND = 'dist/cli/main.js';
 const starts = [
   { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 3.6 },
   { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 2.85 },
-  { name: 'polytrace validate', args: [COMMAND, 'validate', 'policies/file-monitoring.yaml'], atMost: 7.1 },
+  { name: 'polytrace validate', args: [COMMAND, 'validate', 'policies/file-monitoring.yaml'], atMost: 6.6 },
 ];
 
 const ROUNDS = 9;
