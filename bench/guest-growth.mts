@@ -26,8 +26,9 @@ const count = (workload: readonly [string, string], wrapper: readonly string[] =
 
 /** The first and the last size if the table is short. 10,000 containers take minutes. */
 const select = (sizes: readonly number[], most = Infinity): readonly number[] => {
-  const wanted = isShort ? sizes.filter((size) => size <= most) : sizes;
-  return isShort ? wanted.filter((_, i) => i === 0 || i === wanted.length - 1) : wanted;
+  if (!isShort) return sizes;
+  const wanted = sizes.filter((size) => size <= most);
+  return wanted.filter((_, i) => i === 0 || i === wanted.length - 1);
 };
 
 const nothing: Record<string, number> = {};

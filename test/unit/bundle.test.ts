@@ -130,12 +130,9 @@ describe('the bundled command', function () {
       process.on('exit', () => console.log(Object.keys(require.cache).filter((file) => !file.includes('node_modules'))))`;
     const { stdout } = runNode('--eval', command, '--', 'preflight');
     const files = [...stdout.matchAll(/dist\/[\w/]+\.js/g)].map(([file]) => file).sort();
-    assert.deepEqual(files.slice(0, 4), [
-      'dist/cli/main.js',
-      'dist/cli/program.js',
-      'dist/index.js',
-      'dist/policies.js',
-    ]);
+    // as root, it also loads a policy
+    const code = files.filter((file) => file !== 'dist/yaml.js');
+    assert.deepEqual(code, ['dist/cli/main.js', 'dist/cli/program.js', 'dist/index.js', 'dist/policies.js']);
   });
 
   it('loads only its policies for commands that open no tracer', () => {

@@ -13,17 +13,14 @@ export function formatConfiguration({ options, sources }: Configuration): string
     if (!shown.has(name)) return `# ${name} is not set\n`;
     const value = shown.get(name);
     const plain = formatPlain(value);
-    const line =
-      plain === undefined
-        ? loadYaml()
-            .stringify({ [name]: value }, STYLE)
-            .trimEnd()
-        : `${name}: ${plain}`;
+    const line = plain === undefined ? formatYaml({ [name]: value }) : `${name}: ${plain}`;
     return line.includes('\n') ? `# ${sources[key]}\n${line}\n` : `${line} # ${sources[key]}\n`;
   }).join('');
 }
 
 const STYLE = { lineWidth: 0 };
+
+const formatYaml = (value: object): string => loadYaml().stringify(value, STYLE).trimEnd();
 
 /** Formats most values without the package yaml, so that most agents do not load it. Returns undefined for the others. */
 function formatPlain(value: unknown): string | undefined {

@@ -153,18 +153,10 @@ export class GroupTables {
       ],
       found: [
         ...TABLES.flatMap((table) => {
-          const own = created.filter((each) => each.table === table && each.set.slot === undefined);
-          if (own.length === 0) return [];
-          return [
-            {
-              map: MAPS[table],
-              bytes: encodeKeys(
-                table,
-                own.map(({ set }) => set),
-                true,
-              ),
-            },
-          ];
+          const own = created
+            .filter((each) => each.table === table && each.set.slot === undefined)
+            .map(({ set }) => set);
+          return own.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, own, true) }];
         }),
         ...this.#encodeSlots(
           created.map(({ set }) => set),

@@ -31,7 +31,10 @@ const remove = (at: FileArgument): string[] => {
   return facts(HOOK.pathAt, [...first, number(0), name(''), WORKING]);
 };
 
-/** What a run whose command is process 1 says about reading the memory of process 7 (node), after and before these events. */
+/**
+ * Process 8 opens the memory of process 7, between these events. Returns what the run says about it. The command of the run
+ * is process 1.
+ */
 function seesMemory(before: readonly object[], after: readonly object[]): string[] {
   const own = { packageFiles: [], cargoPackage: undefined };
   // the tracer has read ahead: nobody runs any more
