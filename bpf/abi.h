@@ -628,7 +628,7 @@ struct selector_actions {
  */
 struct rate_key {
 	u32 hook;
-	u32 selector;
+	u32 selector; /* in a group, with group_rule.addition above it: addition * HOOK_SELECTORS_MAX + selector */
 	u32 id; /* tid, tgid or 0, by the scope */
 	u32 attach_point; /* as in struct event_hook */
 	u64 hash[2]; /* hash of all values with their strings */
@@ -898,6 +898,7 @@ enum group_limit {
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
 	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */
 	GROUP_SLOT_BITS = 13, /* group_equal has 2^GROUP_SLOT_BITS slots; see enum group_hash */
+	GROUP_ADDITIONS = 1 << 26, /* for group_rule.addition */
 };
 
 /*
@@ -969,7 +970,9 @@ struct group_rule {
 	u8 selector;
 	u8 flags; /* enum group_flag */
 	u8 enabled; /* the last byte that is written when a hook is added, and the first when it is removed */
-	u8 pad[5];
+	u8 pad;
+	u32 addition; /* differs for hooks that had the same id one after the other; below GROUP_ADDITIONS */
+	struct selector_actions actions;
 };
 
 enum group_test_kind {
@@ -1341,7 +1344,7 @@ ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
 ABI_SIZE(group_header, 120);
 ABI_SIZE(group_set, 16 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
-ABI_SIZE(group_rule, 16);
+ABI_SIZE(group_rule, 48);
 ABI_SIZE(group_test, 24);
 ABI_SIZE(control, 184);
 ABI_SIZE(hook_counters, 128);

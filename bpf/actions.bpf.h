@@ -90,20 +90,14 @@ static __noinline void hash_body(struct hook_record *record, struct rate_key *ke
 	}
 }
 
-/* True if enough time has passed since the last equal event. */
-static __noinline bool is_rate_allowed(struct hook_record *record, u32 selector)
+/* True if enough time has passed since the last equal event. `selector`: as in struct rate_key. */
+static __noinline bool is_rate_allowed(struct hook_record *record, u32 hook, u32 selector, u32 scope, u64 interval)
 {
-	const volatile struct selector_actions *actions;
 	struct rate first = { .posted = record->event.header.time };
-	struct rate_key key = { .hook = config.hook, .selector = selector, .attach_point = record->event.attach_point };
+	struct rate_key key = { .hook = hook, .selector = selector, .attach_point = record->event.attach_point };
 	struct hook_counters *counted;
 	struct rate *rate;
-	u32 scope;
 
-	if (selector >= HOOK_SELECTORS_MAX)
-		return true;
-	actions = posting_actions(selector);
-	scope = actions->rate_scope;
 	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
 	reserve_bytes(record, 0); /* clears the bytes after the last string, up to the next word boundary */
 	hash_body(record, &key);
@@ -112,14 +106,14 @@ static __noinline bool is_rate_allowed(struct hook_record *record, u32 selector)
 		bpf_map_update_elem(&rates, &key, &first, BPF_ANY);
 		return true;
 	}
-	if (first.posted - rate->posted >= actions->rate_interval) {
+	if (first.posted - rate->posted >= interval) {
 		record->event.suppressed = rate->suppressed;
 		rate->suppressed = 0;
 		rate->posted = first.posted;
 		return true;
 	}
 	__sync_fetch_and_add(&rate->suppressed, 1);
-	counted = lookup_counters();
+	counted = bpf_map_lookup_elem(&counters, &hook);
 	if (counted)
 		__sync_fetch_and_add(&counted->suppressed, 1);
 	return false;
@@ -303,7 +297,8 @@ static __noinline bool should_post(void *ctx, struct hook_record *record, u64 ca
 
 	if (actions->no_post)
 		return false;
-	if (actions->rate_scope && !is_rate_allowed(record, selector))
+	if (actions->rate_scope &&
+	    !is_rate_allowed(record, config.hook, selector, actions->rate_scope, actions->rate_interval))
 		return false;
 	stacks = actions->stacks;
 	if (stacks & STACK_KERNEL)

@@ -129,30 +129,113 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 
 /* ---- the walk through the rules ----------------------------------------------------------------------------- */
 
-/* All comparisons of the current rule hold. */
-static __always_inline void finish_rule(struct hook_scratch *s)
+/*
+ * Runs the actions of the current rule. Returns true if an event must be posted. The record belongs to all rules of the
+ * call, so what the actions of one add to it is taken away before the next one.
+ */
+static __noinline bool act_on_rule(struct hook_scratch *s)
+{
+	struct hook_record *record = &s->record;
+	struct group_walk *walk = &s->walk;
+	u32 hook = walk->hook, number = walk->rule;
+	struct hook_counters *counted = bpf_map_lookup_elem(&counters, &hook);
+	const struct group_rule *rule = bpf_map_lookup_elem(&group_rules, &number);
+	const struct selector_actions *actions;
+
+	if (!counted || !rule)
+		return false;
+	actions = &rule->actions;
+	record->event.header.flags = enforce_actions(0, record, counted, actions);
+	record->event.suppressed = 0;
+	record->used = walk->used;
+	walk->stacks = actions->stacks;
+	if (walk->flags & GROUP_NO_POST)
+		return false;
+	if (!config.actions[0].rate_scope)
+		return true; /* no rule of this group has a rate limit */
+	return !actions->rate_scope ||
+	       is_rate_allowed(record, hook, rule->addition * HOOK_SELECTORS_MAX + walk->selector, actions->rate_scope,
+			       actions->rate_interval);
+}
+
+/* The stacks that rules of this group may have: enum stack_kind, ORed. Each rule can do without. */
+static __always_inline u32 group_stacks(void)
+{
+	return config.has_actions ? config.actions[0].stacks : 0;
+}
+
+/*
+ * Reads the stacks of the call, once for all rules. It is called by the program itself, and not by the loop over the
+ * rules, because the frames of the program are part of a stack that is known (stack_cache.bpf.h).
+ */
+static __noinline int collect_stacks(void *ctx, struct hook_scratch *s)
+{
+	struct hook_record *record = &s->record;
+	struct group_walk *walk = &s->walk;
+
+	record->used = walk->used;
+	if (group_stacks() & STACK_KERNEL)
+		collect_stack(ctx, record, &walk->kernel_stack, 0);
+	if (group_stacks() & STACK_USER)
+		collect_stack(ctx, record, &walk->user_stack, FLAG_USER_STACK);
+	walk->used_with_stacks = record->used;
+	walk->has_stacks = true;
+	return 0;
+}
+
+/* Adds the stacks that the rule wants to its event. */
+static __always_inline void add_stacks(struct hook_record *record, struct group_walk *walk)
+{
+	const struct string_ref none = {};
+	u32 stacks = walk->stacks;
+
+	record->event.kernel_stack = stacks & STACK_KERNEL ? walk->kernel_stack : none;
+	record->event.user_stack = stacks & STACK_USER ? walk->user_stack : none;
+	record->used = stacks ? walk->used_with_stacks : walk->used;
+}
+
+static __always_inline void post_rule(struct hook_scratch *s)
 {
 	struct hook_record *record = &s->record;
 	u32 hook = s->walk.hook, used;
-	struct hook_counters *counted;
 
-	s->walk.decided_hook = hook;
-#ifdef MOVES_INTO_GROUPS
-	if (unlikely(s->walk.flags & GROUP_LEAVES_MARK))
-		leave_mark(s->walk.frame, current_move(hook));
-#endif
-	if (s->walk.flags & GROUP_COUNTS) {
-		counted = bpf_map_lookup_elem(&counters, &hook);
-		if (counted)
-			__sync_fetch_and_add(&counted->matched, 1);
-	}
-	if (s->walk.flags & GROUP_NO_POST)
-		return;
+	if (group_stacks())
+		add_stacks(record, &s->walk);
 	used = at_most(record->used, config.body_size);
 	record->event.hook = hook;
 	record->event.matched = 1ULL << (s->walk.selector & 63);
 	record->event.header.size = sizeof(struct event_hook) + used;
 	emit(&record->event, sizeof(struct event_hook) + used, hook);
+}
+
+/* All comparisons of the current rule hold. */
+static __always_inline void finish_rule(struct hook_scratch *s)
+{
+	struct group_walk *walk = &s->walk;
+	u32 hook = walk->hook;
+	struct hook_counters *counted;
+
+	walk->decided_hook = hook;
+#ifdef MOVES_INTO_GROUPS
+	if (unlikely(walk->flags & GROUP_LEAVES_MARK))
+		leave_mark(walk->frame, current_move(hook));
+#endif
+	if (walk->flags & GROUP_COUNTS) {
+		counted = bpf_map_lookup_elem(&counters, &hook);
+		if (counted)
+			__sync_fetch_and_add(&counted->matched, 1);
+	}
+	if (config.has_actions) {
+		if (!act_on_rule(s))
+			return;
+		if (group_stacks() && walk->stacks && !walk->has_stacks) {
+			walk->waits = true;
+			return;
+		}
+	} else if (walk->flags & GROUP_NO_POST) {
+		return;
+	}
+	post_rule(s);
 }
 
 /* Returns true if the rule has no comparisons, so that it holds. */
@@ -168,6 +251,8 @@ static __always_inline bool begin_rule(struct group_walk *walk, u32 number)
 		return false;
 	}
 	walk->hook = rule->hook;
+	if (config.has_actions)
+		walk->rule = number;
 	walk->selector = rule->selector;
 	walk->flags = rule->flags;
 	if (walk->flags & GROUP_NEEDS_EXECUTABLE && is_kernel_thread(current_task()))
@@ -244,7 +329,15 @@ struct rule_steps {
 	struct hook_scratch *s;
 };
 
-/* One step: the next rule and its first comparison, or one more comparison. Returns 1 at the end. */
+static __always_inline bool has_ended(const struct group_walk *walk)
+{
+	return walk->test == walk->tests_end && !(walk->word | walk->summary);
+}
+
+/*
+ * One step: the next rule and its first comparison, or one more comparison. Returns 1 at the end, and if an event waits
+ * for the stacks.
+ */
 static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 {
 	struct hook_scratch *s = steps->s;
@@ -266,7 +359,9 @@ static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 		holds = begin_rule(walk, 64 * walk->index + first_bit(word & -word));
 	}
 	continue_rule(s, holds);
-	return walk->test == walk->tests_end && !(walk->word | walk->summary);
+	if (group_stacks() && walk->waits)
+		return 1;
+	return has_ended(walk);
 }
 
 enum { RULE_STEPS_MAX = GROUP_WORDS + GROUP_RULES_MAX + GROUP_TESTS_MAX + 1 };
@@ -290,6 +385,11 @@ static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 fir
 	walk->test = 0;
 	walk->tests_end = 0;
 	walk->word = 0;
+	if (config.has_actions) {
+		walk->used = s->record.used;
+		walk->waits = false;
+		walk->has_stacks = false;
+	}
 	/* most calls match one rule, which needs no search for its bit */
 	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
 	index = rule / 64;
@@ -297,14 +397,20 @@ static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 fir
 		   (read_set_word(first, index) | read_set_word(second, index)) == 1ULL << rule % 64)) {
 		walk->summary = 0;
 		continue_rule(s, begin_rule(walk, rule));
-		if (walk->test == walk->tests_end)
-			return;
 	} else {
 		walk->summary = summary;
 		walk->first_set = first_set;
 		walk->second_set = second_set;
 	}
-	bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);
+	if (!has_ended(walk) && !(group_stacks() && walk->waits))
+		bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);
+	if (group_stacks() && walk->waits) {
+		collect_stacks(ctx, s);
+		walk->waits = false;
+		post_rule(s);
+		if (!has_ended(walk))
+			bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);
+	}
 }
 
 /* ---- what all rules need ------------------------------------------------------------------------------------- */

@@ -22,8 +22,15 @@ struct group_walk {
 	u32 decided_hook; /* a rule of this hook has matched, or is not enabled; its other rules are skipped */
 	u32 test, tests_end;
 	u32 is_hit; /* an alternative holds */
+	u32 rule; /* the current one */
 	u8 selector, flags; /* of the current rule */
-	u8 pad[6];
+	u8 stacks; /* of the current rule: enum stack_kind, ORed */
+	u8 waits; /* the current rule matches; its event waits for the stacks of the call */
+	u8 has_stacks; /* the record has the stacks of the call */
+	u8 pad[3];
+	u32 used; /* bytes of the record's body without the stacks */
+	u32 used_with_stacks;
+	struct string_ref kernel_stack, user_stack; /* with has_stacks */
 };
 
 #endif

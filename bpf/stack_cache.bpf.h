@@ -19,7 +19,7 @@
 #include "record.bpf.h"
 
 /* The context of a trampoline is in its stack frame. The others do without: see the end of this file. */
-#if defined(TRAMPOLINE) && !defined(READ_PROBE) && !defined(POLICY_GROUP) && defined(__TARGET_ARCH_x86)
+#if defined(TRAMPOLINE) && !defined(READ_PROBE) && defined(__TARGET_ARCH_x86)
 #define HAS_STACK_CACHE
 
 /* A variable, so that its address is a constant in the program. User space sets its size at load: one for each CPU. */

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'af04d3c8cbab3ef1';
+export const LAYOUT_HASH = '6dd317d5f3be21ae';
 
 /** enum event_type */
 export const EventType = {
@@ -1103,6 +1103,7 @@ export const GroupLimit = {
   GROUP_STRING_MAX: 254,
   GROUP_EQUAL_MAX: 64,
   GROUP_SLOT_BITS: 13,
+  GROUP_ADDITIONS: 67108864,
 } as const;
 
 /** enum group_hash */
@@ -1183,13 +1184,31 @@ export const GroupMove = {
 
 /** struct group_rule */
 export const GroupRule = {
-  sizeof: 16,
+  sizeof: 48,
   hook: 0,
   firstTest: 4,
   testsCount: 6,
   selector: 8,
   flags: 9,
   enabled: 10,
+  addition: 12,
+  actions: 16,
+  actionsNoPost: 16,
+  actionsSignal: 17,
+  actionsOverrides: 18,
+  actionsStacks: 19,
+  actionsOverrideValue: 20,
+  actionsRateScope: 24,
+  actionsSocket: 28,
+  actionsArgument: 29,
+  actionsFirstAssignment: 30,
+  actionsAssignmentsCount: 31,
+  actionsRateInterval: 32,
+  actionsNotify: 40,
+  actionsNotifySignal: 41,
+  actionsImaHash: 42,
+  actionsPad2: 43,
+  actionsNotifyError: 44,
 } as const;
 
 /** enum group_test_kind */

@@ -98,8 +98,8 @@ const SOCKET_ACTIONS = {
   untrackSock: SocketAction.SOCKET_UNTRACK,
 } as const;
 
-/** True if the kernel writes no event. A request needs an event: the tracer reads it, but does not report it. */
-function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
+/** True if the kernel writes no event for a match. A request needs an event: the tracer reads it, but does not report it. */
+export function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
   const isAny = (what: (half: SelectorActions) => boolean): boolean => halves.some((half) => half && what(half));
   return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
 }
@@ -142,7 +142,8 @@ export function encodeEnforcer(id: number, overrides: boolean, countHits: boolea
   return bytes;
 }
 
-function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
+/** Writes the struct selector_actions of a selector. */
+export function encodeSelector(view: DataView, at: number, selector: SelectorActions): void {
   const { order, signal, override, set, notify, rateLimit, kernelStack, userStack, imaHash } = selector;
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
   view.setUint8(at + Layout.noPost, Number(isSilent(selector)));

@@ -2,7 +2,7 @@
  * Translates a compiled hook for the program of a group (bpf/group.bpf.h): the configuration of the program, and a rule
  * for each selector. Pure.
  */
-import { hookValues, suppressingSelectors } from '../../compiled/compiled-hook.js';
+import { hookValues, isEnforcing, suppressingSelectors, type CompiledAction } from '../../compiled/compiled-hook.js';
 import type {
   CompiledHook,
   CompiledValue,
@@ -14,6 +14,7 @@ import type {
 } from '../../compiled/compiled-policy.js';
 import { AbiLimit, GroupFlag, GroupLimit, GroupTestKind, HookConfig, IntOp, ObjectConfig } from '../layout.gen.js';
 import { READS } from '../reads.js';
+import { isSilent } from './actions.js';
 import { buildGroups, operatorNumber } from './comparisons.js';
 import type { EncodeContext } from './context.js';
 import { encodeHook, type EncodedHook } from './hook.js';
@@ -50,6 +51,7 @@ export interface GroupRuleSource {
   /** The numbers that Equal names, by slot. One of these slots can be looked up. */
   readonly numbers: ReadonlyMap<number, readonly bigint[]>;
   readonly tests: readonly GroupTestSource[];
+  readonly actions?: SelectorActions;
 }
 
 /** Most values of one Equal on a number that are compared one after the other. */
@@ -76,16 +78,22 @@ function refuse(reason: string): never {
   throw new NotGroupable(reason);
 }
 
-const REPORTING: ReadonlySet<SelectorActions['order'][number]> = new Set(['post', 'noPost']);
+/** The actions of groups. The tracer itself runs requests, when it reads their events. */
+const GROUP_ACTIONS: ReadonlySet<CompiledAction> = new Set([
+  'post',
+  'noPost',
+  'signal',
+  'sigkill',
+  'getUrl',
+  'dnsLookup',
+]);
 
 function checkShape(hook: CompiledHook, context: EncodeContext): void {
   const { actions = [] } = hook;
   if (context.pair) refuse('it reads values at the entry and at the return');
-  if (
-    actions.some(({ order, ...more }) => Object.keys(more).length > 0 || order.some((name) => !REPORTING.has(name)))
-  ) {
-    refuse('it has actions other than Post and NoPost');
-  }
+  const action = actions.flatMap(({ order }) => order).find((name) => !GROUP_ACTIONS.has(name));
+  if (action !== undefined) refuse(`it has the action ${action}`);
+  if (actions.some(({ imaHash }) => imaHash === true)) refuse('it has an IMA hash');
   if (hook.returnActions !== undefined) refuse('it has matchReturnActions');
   if (hook.markTests !== undefined) refuse('it has matchMarks');
   if (hook.trackedSlot !== undefined || hook.returnedSocket !== undefined || hook.findsOwner === true) {
@@ -114,7 +122,7 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const sets = hook.sets.filter(({ selectors }) => selectors.includes(selector));
   const flags =
     (suppressingSelectors(hook).includes(selector) ? GroupFlag.GROUP_SUPPRESSES : 0) |
-    (actions?.order.includes('noPost') === true ? GroupFlag.GROUP_NO_POST : 0) |
+    (actions !== undefined && isSilent(actions) ? GroupFlag.GROUP_NO_POST : 0) |
     (sets.some(({ needsExecutable }) => needsExecutable === true) ? GroupFlag.GROUP_NEEDS_EXECUTABLE : 0) |
     (actions === undefined ? 0 : GroupFlag.GROUP_COUNTS);
   const numbers = new Map<number, readonly bigint[]>();
@@ -137,14 +145,20 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
       negate: false,
     });
   }
-  if (hook.sets.some(({ yields }) => yields === true)) refuse('it has actions other than Post and NoPost');
+  if (hook.sets.some(({ yields }) => yields === true)) {
+    refuse('a selector that only reports comes before one that acts on the process');
+  }
   hook.process.forEach(({ field, selectors }, i) => {
     if (!selectors.includes(selector)) return;
     if (field === 'namespacePid') refuse('it filters process ids in their own namespace');
     const group = buildGroups(hook, context).process[i] as IntGroup & { readonly field: number };
     tests.push(...groupTests(group, selector, GroupTestKind.GROUP_TEST_PROCESS, group.field));
   });
-  return { selector, flags, ...(string === undefined ? {} : { strings: string }), numbers, tests };
+  return {
+    ...{ selector, flags, numbers, tests },
+    ...(string === undefined ? {} : { strings: string }),
+    ...(actions === undefined ? {} : { actions }),
+  };
 }
 
 const BIT_TEST = { op: IntOp.INT_EQUAL, value: 0n, upper: 0n, last: true } as const;
@@ -239,12 +253,12 @@ function equalNumbers({ type, ints, intTable }: CompiledValue, selector: number)
   return intTable.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => value);
 }
 
-/** The hook without its filters and actions: what all hooks of a group have in common. */
+/** The hook without its filters: what all hooks of a group have in common. */
 function toBareHook(hook: CompiledHook): CompiledHook {
   const { args, data, returnArg, actions, ...rest } = hook;
-  void actions;
   return {
     ...rest,
+    ...commonActions(actions),
     selectors: 1,
     args: args.map(withoutFilters),
     data: data.map(withoutFilters),
@@ -254,6 +268,25 @@ function toBareHook(hook: CompiledHook): CompiledHook {
     scopes: [],
     changes: [],
     cel: { entry: [], returned: [] },
+  };
+}
+
+/** One selector with what the program of a group needs for the actions of all its rules. None for Post and NoPost alone. */
+function commonActions(actions: readonly SelectorActions[] = []): Pick<CompiledHook, 'actions'> {
+  const has = (needs: (each: SelectorActions) => boolean): boolean => actions.some(needs);
+  const [hasRate, hasSignal] = [has(({ rateLimit }) => rateLimit !== undefined), has(isEnforcing)];
+  const kernelStack = has((each) => each.kernelStack === true);
+  const userStack = has((each) => each.userStack === true);
+  if (!hasRate && !hasSignal && !kernelStack && !userStack) return {};
+  return {
+    actions: [
+      {
+        order: ['post'],
+        ...(hasRate ? { rateLimit: { seconds: 1, scope: 'thread' } } : {}),
+        ...(kernelStack ? { kernelStack } : {}),
+        ...(userStack ? { userStack } : {}),
+      },
+    ],
   };
 }
 

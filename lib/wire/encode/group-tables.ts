@@ -14,6 +14,7 @@ import {
   TrieKey,
   GroupFlag,
 } from '../layout.gen.js';
+import { encodeSelector } from './actions.js';
 import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
 import { concatBytes, writeTrieKey } from './tables.js';
@@ -65,6 +66,8 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
+  /** The number of the addition: group_rule.addition. */
+  readonly addition: number;
   /** The hook's own program still reports calls, too. */
   moves: boolean;
   removal?: Removal;
@@ -93,6 +96,7 @@ export class GroupTables {
   /** The slot whose number is looked up. */
   #numberSlot: number | undefined;
   #generation = 0n;
+  #additions = 0;
 
   /**
    * `newestFirst`: the events of a call come from the newest hook first, as the kernel runs the programs of a trampoline. As soon
@@ -128,7 +132,8 @@ export class GroupTables {
       this.#rules.release(firstRule, rules.length);
       return undefined;
     }
-    const member = { firstRule, firstTest, tests, rules, moves };
+    this.#additions = (this.#additions + 1) % GroupLimit.GROUP_ADDITIONS;
+    const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
     this.#members.set(hook, member);
     this.#front.count(rules, 1);
     if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
@@ -452,10 +457,10 @@ function encodeNumberKey(key: string): Uint8Array {
  * they are enabled in their order, and disabled in the reverse one (`backwards`).
  */
 function encodeRules(hook: number, member: Member, enabled: boolean, backwards = false): Uint8Array {
-  const { firstRule, rules } = member;
+  const { firstRule, rules, addition } = member;
   const moveFlag = member.moves ? GroupFlag.GROUP_LEAVES_MARK : 0;
   let firstTest = member.firstTest;
-  const entries = rules.map(({ selector, flags, tests }, i) => {
+  const entries = rules.map(({ selector, flags, tests, actions }, i) => {
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
     entry.setUint32(0, firstRule + i, true);
     entry.setUint32(U32 + GroupRule.hook, hook, true);
@@ -464,6 +469,8 @@ function encodeRules(hook: number, member: Member, enabled: boolean, backwards =
     entry.setUint8(U32 + GroupRule.selector, selector);
     entry.setUint8(U32 + GroupRule.flags, flags | moveFlag);
     entry.setUint8(U32 + GroupRule.enabled, Number(enabled));
+    entry.setUint32(U32 + GroupRule.addition, addition, true);
+    if (actions !== undefined) encodeSelector(entry, U32 + GroupRule.actions, actions);
     firstTest += tests.length;
     return new Uint8Array(entry.buffer);
   });
