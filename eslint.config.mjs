@@ -46,6 +46,7 @@ const SYNCHRONOUS_FILES = [
   'lib/containers/cgroups.ts', // cgroupfs
   'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes
   'lib/grpc/client.ts', // certificates that the caller names
+  'lib/events/kernel-symbols.ts', // /proc/kallsyms, which the kernel answers from its own memory
   'lib/elf-files/host-files.ts', // validatePolicy(), which is synchronous: the caller asks for these files
   'lib/process/{host-namespaces,proc-files,procfs}.ts', // links and files of /proc that never wait for a process
   'lib/process/users.ts', // the host's /etc/passwd

@@ -5,8 +5,10 @@ import { setTimeout } from 'node:timers/promises';
 import { openTracer } from 'polytrace';
 import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
 import {
+  ACTING_MAX,
   matchedFile,
   numberedPolicy,
+  type policyActions,
   policyNumbers,
   SEPARATE_MAX,
   unmatchedFile,
@@ -33,15 +35,16 @@ async function measureCpu(run: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1000;
 }
 
-async function measure(grouped: boolean): Promise<PolicyCosts[]> {
-  const tracer = await openTracer({ attach: 'auto', groupPolicies: grouped });
+async function measure(grouped: boolean, does: keyof typeof policyActions = 'an event'): Promise<PolicyCosts[]> {
+  const tracer = await openTracer({ attach: 'auto', groupPolicies: grouped, enforcement: true });
   const results: PolicyCosts[] = [];
   let loaded = 0;
   const before = countDescriptors();
   for (const policies of policyNumbers) {
     if (!grouped && policies > SEPARATE_MAX) break;
-    for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded) });
-    console.error(`${policies} policies${grouped ? ' in groups' : ''}`);
+    if (does !== 'an event' && policies > ACTING_MAX) break;
+    for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded, does) });
+    console.error(`${policies} policies with ${does}${grouped ? ' in groups' : ''}`);
     const descriptors = (countDescriptors() - before) / policies;
     const hooks = tracer.policies().flatMap((policy) => policy.hooks);
     const memory = Math.max(...hooks.map((hook) => hook.memory));
@@ -51,9 +54,9 @@ async function measure(grouped: boolean): Promise<PolicyCosts[]> {
     await setTimeout(2000);
     // before another policy moves the first one
     const counts = minimumOfThree(steps);
-    const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000) }));
+    const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000, does) }));
     const removeMs = await measureCpu(() => tracer.removePolicy('numbered-10000'));
-    results.push({ policies, grouped, counts, addMs, removeMs, descriptors, memory });
+    results.push({ policies, grouped, does, counts, addMs, removeMs, descriptors, memory });
   }
   await tracer.close();
   return results;
@@ -62,5 +65,13 @@ async function measure(grouped: boolean): Promise<PolicyCosts[]> {
 const nothing = minimumOfThree(steps);
 writeFileSync(
   `${folder}/policies.json`,
-  JSON.stringify({ nothing, costs: [...(await measure(true)), ...(await measure(false))] }),
+  JSON.stringify({
+    nothing,
+    costs: [
+      ...(await measure(true)),
+      ...(await measure(true, 'a signal')),
+      ...(await measure(true, 'stack traces')),
+      ...(await measure(false)),
+    ],
+  }),
 );

@@ -25,8 +25,18 @@ const ways = [
   (i: number) => ['Postfix', `/file-${i}.key`],
 ] as const;
 
+/** What the policies of a row do with a match. The signal is one that programs ignore. */
+export const policyActions = {
+  'an event': 'Post',
+  'a signal': 'Signal, argSig: 28',
+  'stack traces': 'Post, kernelStackTrace: true, userStackTrace: true',
+} as const;
+
+/** So many policies with other actions than events are measured. */
+export const ACTING_MAX = 100;
+
 /** The policy of this number: reads of a path. The operator depends on the number. */
-export function numberedPolicy(i: number): string {
+export function numberedPolicy(i: number, does: keyof typeof policyActions = 'an event'): string {
   const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -40,13 +50,14 @@ spec:
     - matchArgs:
       - { index: 0, operator: ${operator}, values: ["${value}"] }
       - { index: 1, operator: Equal, values: ["4"] }
-`;
+${does === 'an event' ? '' : `      matchActions: [{ action: ${policyActions[does]} }]\n`}`;
 }
 
 /** Instructions of a read, and what the policies take. */
 export interface PolicyCosts {
   readonly policies: number;
   readonly grouped: boolean;
+  readonly does: keyof typeof policyActions;
   /** Of all reads: without a tracer's policies subtracted. */
   readonly counts: Readonly<Record<string, number>>;
   /** Milliseconds of the processor to add one more, and to remove it. */

@@ -1,6 +1,6 @@
 // Instructions of a read with many policies on its function, as separate programs and in groups.
 import { countInVm } from './count.mjs';
-import { growthLimits, policyNumbers, type PolicyCosts } from './policies-cases.mjs';
+import { ACTING_MAX, growthLimits, policyActions, policyNumbers, type PolicyCosts } from './policies-cases.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
 export interface PolicyTables {
@@ -16,20 +16,24 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
   };
   const added = ({ counts }: PolicyCosts, step: string): number => (counts[step] ?? NaN) - (nothing[step] ?? NaN);
   const rows = costs.map((each) => [
-    `${formatNumber(each.policies)}, ${each.grouped ? 'in groups' : 'separate'}`,
+    `${formatNumber(each.policies)}, ${each.grouped ? 'in groups' : 'separate'}${each.does === 'an event' ? '' : `, ${each.does}`}`,
     ...['hot', 'first', 'match'].map((step) => formatNumber(added(each, step))),
     each.addMs.toFixed(0),
     each.removeMs.toFixed(0),
     each.descriptors.toFixed(1),
     formatNumber(each.memory),
   ]);
-  const grouped = costs.filter((each) => each.grouped);
-  const tooMany = policyNumbers.flatMap((policies, i) => {
-    const [one, here] = [grouped[0], grouped[i]];
-    if (one === undefined || here === undefined) return [`${policies} policies were not measured`];
-    const times = added(here, 'hot') / added(one, 'hot');
-    const limit = growthLimits[policies];
-    return times <= limit ? [] : [`${policies} policies: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
+  const tooMany = (Object.keys(policyActions) as (keyof typeof policyActions)[]).flatMap((does) => {
+    const grouped = costs.filter((each) => each.grouped && each.does === does);
+    const numbers = policyNumbers.filter((policies) => does === 'an event' || policies <= ACTING_MAX);
+    return numbers.flatMap((policies, i) => {
+      const [one, here] = [grouped[0], grouped[i]];
+      const what = `${policies} policies with ${does}`;
+      if (one === undefined || here === undefined) return [`${what} were not measured`];
+      const times = added(here, 'hot') / added(one, 'hot');
+      const limit = growthLimits[policies];
+      return times <= limit ? [] : [`${what}: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
+    });
   });
   return {
     rows: [

@@ -1,5 +1,11 @@
 /** Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them. */
-import { hasLateMembers, hasNetworkRequests, hasSocketTracking, makeEmptyHook } from '../compiled/compiled-hook.js';
+import {
+  allActions,
+  hasLateMembers,
+  hasNetworkRequests,
+  hasSocketTracking,
+  makeEmptyHook,
+} from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -20,6 +26,7 @@ import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { HookGroups } from '../attach/hook-groups.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
+import { expireKernelSymbols, prepareKernelSymbols } from '../events/kernel-symbols.js';
 import type { AttachContext, AttachResult, AttachRequest } from '../attach/request.js';
 import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
 import {
@@ -423,6 +430,11 @@ export class PolicySet {
       markIds.push(...(await this.#marks.acquire(policyKey(compiled), compiled.marks ?? [])));
       if (compiled.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.enableProcessState();
       if (isEnforcing(compiled)) await this.#protect();
+      const hasKernelStacks = compiled.hooks.some((hook) => allActions(hook).some((each) => each.kernelStack === true));
+      if (hasKernelStacks) {
+        await prepareKernelSymbols();
+        expireKernelSymbols();
+      }
       let enforcer: number | undefined;
       const all = await runCooperatively(this.#findTargets(compiled, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
@@ -441,6 +453,7 @@ export class PolicySet {
       const attached = first === undefined ? [] : [await attach(first)];
       attached.push(...(await runAtOnce(others, this.#loadsAtOnce(compiled), attach)));
       hooks.splice(0, hooks.length, ...attached.filter((hook) => hook !== undefined));
+      if (hasKernelStacks) expireKernelSymbols();
       await this.#containerUprobes.add(uprobes);
       throwIfAborted(signal);
     } catch (error) {

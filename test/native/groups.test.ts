@@ -179,7 +179,7 @@ describe('policies that share one program on a raw tracepoint', function () {
 
   it('hooks that do not fit have a program of their own, and say why', async () => {
     const policies = [
-      policy('expression', EXEC, [`${onPath('Equal', '/x')}\nmatchActions: [{action: Post, kernelStackTrace: true}]`]),
+      policy('marks', EXEC, [`${onPath('Equal', '/x')}\nmatchActions: [{action: Mark, mark: seen}]`]),
       policy('negated', EXEC, [onPath('NotPrefix', '/x')]),
       policy('unfiltered', EXEC, [onPath('Equal', '/x'), 'matchPIDs: [{operator: In, values: [1]}]']),
     ];
@@ -187,7 +187,7 @@ describe('policies that share one program on a raw tracepoint', function () {
     const reasons = tracer.policies().flatMap(({ hooks }) => hooks.map(({ grouped, separate }) => grouped ?? separate));
     await tracer.close();
     assert.deepEqual(reasons, [
-      'it has actions other than Post and NoPost',
+      'it has the action mark',
       'a selector has a negated filter on the string or path',
       'a selector has no filter on the string or path',
     ]);

@@ -11,7 +11,7 @@ import {
 } from '../../../lib/events/performed-actions.js';
 import { FakeFileReader } from '../fake-file-reader.js';
 import { resolveAddresses } from '../../../lib/events/mapped-files.js';
-import { readStackAddresses, parseKallsyms, toUserFrames } from '../../../lib/events/stacks.js';
+import { readStackAddresses, toUserFrames } from '../../../lib/events/stacks.js';
 import { EventFlag, EventHeader, EventHook, ImaHash, StringRef } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { hookRecord } from '../wire/records.js';
@@ -139,16 +139,6 @@ describe('stack traces', () => {
     assert.deepEqual(readStackAddresses(RecordChunk.from(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
     bytes.writeUInt16LE(24, ref + StringRef.length);
     assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
-  });
-
-  it('kernel functions in order, if the kernel shows their addresses', () => {
-    const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
-    assert.deepEqual(parseKallsyms(text), [
-      { start: 0xffff0010n, symbol: 'a' },
-      { start: 0xffff0020n, symbol: 'b' },
-      { start: 0xffff0030n, symbol: 'c', module: 'mod' },
-    ]);
-    assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
   });
 
   it('have the file and offset of this process, and the address only on request', async () => {

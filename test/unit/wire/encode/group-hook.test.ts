@@ -4,12 +4,15 @@ import { compilePolicy } from '../../../../lib/policy/index.js';
 import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
 import {
+  ActionFlag,
   GroupFlag,
   GroupTestKind,
   HookConfig,
   IntOp,
   ObjectConfig,
   ProcessField,
+  SelectorActions,
+  StackKind,
 } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext } from '../../compiled-hooks.js';
 
@@ -116,6 +119,34 @@ ${onPath('Equal', '/b')}
     assert.equal(suppressing?.flags, GROUP_COUNTS | GROUP_NO_POST | GROUP_SUPPRESSES);
   });
 
+  it('actions: those of the rule, and what the program of the group needs for all of them', () => {
+    const hook = compile(`${onPath('Equal', '/a')}
+  matchActions: [{action: Sigkill}, {action: Post, kernelStackTrace: true}]
+${onPath('Equal', '/b')}
+  matchActions: [{action: GetUrl, argUrl: "http://localhost/"}, {action: NoPost}]
+${onPath('Equal', '/c')}
+  matchActions: [{action: NoPost}]`);
+    const rules = toGroupRules(hook, context);
+    assert.ok(typeof rules !== 'string');
+    assert.deepEqual(
+      rules.map(({ actions, flags }) => [actions?.signal, actions?.kernelStack, flags & GroupFlag.GROUP_NO_POST]),
+      [
+        [9, true, 0],
+        // a request needs an event
+        [undefined, undefined, 0],
+        [undefined, undefined, GroupFlag.GROUP_NO_POST],
+      ],
+    );
+    const config = (own: CompiledHook): DataView =>
+      new DataView((encodeGroupProgram(own, context) as { config: Uint8Array<ArrayBuffer> }).config.buffer);
+    const view = config(hook);
+    assert.equal(view.getUint8(HookConfig.hasActions), ActionFlag.ACTIONS_ANY);
+    assert.equal(view.getUint8(HookConfig.actions + SelectorActions.stacks), StackKind.STACK_KERNEL);
+    // the program itself sends no signal
+    assert.equal(view.getUint8(HookConfig.actions + SelectorActions.signal), 0);
+    assert.equal(config(compile(onPath('Equal', '/a'))).getUint8(HookConfig.hasActions), 0);
+  });
+
   it('a scope is a bit', () => {
     const { hooks } = compilePolicy(`apiVersion: cilium.io/v1alpha1
 kind: TracingPolicyNamespaced
@@ -159,12 +190,18 @@ function refusal(hook: CompiledHook, own = context): string {
 describe('hooks that no group can have', () => {
   const equal = onPath('Equal', '/a');
   const cases: readonly (readonly [string, () => CompiledHook, reason: RegExp])[] = [
+    ['an override', () => compile(`${equal}\n  matchActions: [{action: Override, argError: -1}]`), /action override/],
+    ['an IMA hash', () => ({ ...compile(equal), actions: [{ order: ['post'], imaHash: true }] }), /IMA hash/],
     [
-      'a stack trace',
-      () => compile(`${equal}\n  matchActions: [{action: Post, kernelStackTrace: true}]`),
-      /actions other than/,
+      'a selector that yields to one that acts',
+      () =>
+        compile(`${equal}
+  matchBinaries: [{operator: In, values: [/bin/a]}]
+  matchActions: [{action: Post}]
+${equal}
+  matchActions: [{action: Sigkill}]`),
+      /before one that acts/,
     ],
-    ['an action', () => compile(`${equal}\n  matchActions: [{action: Sigkill}]`), /actions other than/],
     [
       'an expression',
       () => compile(`- matchArgs: [{args: [1], operator: CelExpr, values: ["arg1 > 3"]}]`),

@@ -11,6 +11,7 @@ import {
   GroupSet,
   GroupSetIndex,
   IntKey,
+  RateScope,
   TrieKey,
 } from '../../../../lib/wire/layout.gen.js';
 
@@ -298,6 +299,26 @@ describe('tables of a group', () => {
       return headers[1]?.getBigUint64(0, true);
     });
     assert.equal(new Set(generations).size, 3);
+  });
+
+  it('a rule has its actions, and each addition a number of its own, also with the same id of a hook', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const rule = {
+      ...makeRule(0, [['Equal', 'a']]),
+      actions: { order: ['sigkill', 'post'], signal: 9, rateLimit: { scope: 'process', seconds: 5 } },
+    } as const;
+    const additions = [0, 1].map(() => {
+      add(maps, tables, 7, [rule]);
+      const entry = maps.map('group_rules').get(u32(0));
+      assert.ok(entry);
+      assert.equal(entry.getUint8(GroupRule.actionsSignal), 9);
+      assert.equal(entry.getUint32(GroupRule.actionsRateScope, true), RateScope.RATE_PROCESS);
+      assert.equal(entry.getBigUint64(GroupRule.actionsRateInterval, true), 5_000_000_000n);
+      remove(maps, tables, 7);
+      return entry.getUint32(GroupRule.addition, true);
+    });
+    assert.notEqual(additions[0], additions[1]);
+    for (const addition of additions) assert.ok(addition > 0 && addition < GroupLimit.GROUP_ADDITIONS);
   });
 
   it('without room, nothing is added; removed numbers are used again', () => {
