@@ -202,30 +202,31 @@ describeOnce('policies that share one program', function () {
     }
   });
 
-  for (const [where, more] of [
-    ['at the entry', ''],
-    ['at the return', 'return: true\nreturnArg: {index: 0, type: int}\n'],
+  for (const [where, more, action] of [
+    ['at the entry', '', 'Post'],
+    ['at the return', 'return: true\nreturnArg: {index: 0, type: int}\n', 'Post'],
+    ['with a signal', '', 'Signal, argSig: 28'],
   ] as const) {
     it(`${where}, the first policy moves into a group while calls run, and reports each once`, async () => {
-      const recording = await Recording.open(undefined);
+      const recording = await Recording.open(undefined, { enforcement: true });
       const { tracer } = recording;
-      const onFile = (name: string, path: string, actions: string): string =>
+      const onFile = (name: string, path: string): string =>
         kprobePolicy(
           name,
           fileHook(`- matchArgs:
   - {index: 0, operator: Equal, values: ["${path}"]}
   - {index: 1, operator: Equal, values: ["4"]}
-  matchActions: [{action: ${actions}}]`).replace('args:', `${more}args:`),
+  matchActions: [{action: ${action}}]`).replace('args:', `${more}args:`),
         );
       const status = (name: string): PolicyStatus | undefined => tracer.policies().find((each) => each.name === name);
       try {
-        await tracer.addPolicy({ yaml: onFile('first', '/dev/zero', 'Post') });
+        await tracer.addPolicy({ yaml: onFile('first', '/dev/zero') });
         assert.equal(status('first')?.hooks[0]?.grouped, undefined);
         const from = recording.events.length;
         const reads = startReading();
         await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
         const links = countTracingLinks();
-        await tracer.addPolicy({ yaml: onFile('second', file(1), 'Post') });
+        await tracer.addPolicy({ yaml: onFile('second', file(1)) });
         // until its own program is detached
         do await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
         while (countTracingLinks() > links);
@@ -233,16 +234,22 @@ describeOnce('policies that share one program', function () {
         await recording.settle();
         const own = kprobeEvents(recording.events.slice(from)).filter(({ policyName }) => policyName === 'first');
         assert.equal(own.length, count);
-        const { matched, lost, hooks: [hook] = [] } = status('first') ?? {};
+        const { matched, lost, enforced, hooks: [hook] = [] } = status('first') ?? {};
         assert.deepEqual([matched, lost, hook?.grouped], [count, 0, true]);
+        if (!action.startsWith('Signal')) return;
+        assert.equal(enforced, count, 'one signal for each call');
+        for (const {
+          actions: [done],
+        } of own)
+          assert.deepEqual(done, { action: 'signal', signal: 28, outcome: 'done' });
       } finally {
         await recording.close();
       }
     });
   }
 
-  it('24 random policies report and do the same as separate programs and as groups', async () => {
-    const policies = Array.from({ length: 24 }, (_, i) => ({ yaml: randomPolicy(i) }));
+  it('16 random policies report and do the same as separate programs and as groups', async () => {
+    const policies = Array.from({ length: 16 }, (_, i) => ({ yaml: randomPolicy(i) }));
     // the group first: a trampoline has 38 places
     const grouped = await openTracer({ policies, ...OPTIONS });
     const separate = await openTracer({ policies, ...OPTIONS, groupPolicies: false });
@@ -262,8 +269,8 @@ describeOnce('policies that share one program', function () {
     await separate.close();
     await grouped.close();
     const [expected, actual] = (await Promise.all(streams)).map((events) => kprobeEvents(events).map(describeEvent));
-    assert.ok(expected !== undefined && expected.length > 300, `${expected?.length} events`);
-    for (const some of [/ vfs_read\+\d+@.* user$/, / kernel user .*@/, / vfs_read\+.* user .*@/, /"signal":28/]) {
+    assert.ok(expected !== undefined && expected.length > 150, `${expected?.length} events`);
+    for (const some of [/ vfs_read\+\d+@.* user$/, / kernel user .*@/, /"signal":28/]) {
       assert.ok(
         expected.some((event) => some.test(event)),
         String(some),
