@@ -1011,7 +1011,7 @@ struct control {
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
 	u32 self_tgid; /* the process that the base sensor ignores; 0: none */
 	u32 keeps_arguments; /* enum argument_tracking */
-	u32 pad;
+	u32 lists_paths; /* not 0: list_processes also writes paths */
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
 	u64 trusted[PROCESS_WORDS]; /* sets that exclude what a process may have forged: paths, pids in its namespace */
 	u64 prefixed[PROCESS_WORDS]; /* sets that have prefixes */
@@ -1217,9 +1217,16 @@ enum running_flag {
 	RUNNING_KERNEL_THREAD = 1,
 	RUNNING_NAMESPACE_INIT = 2, /* pid 1 of a pid namespace other than the initial one */
 	RUNNING_FORGED = 4, /* its executable may not be the one of its exec */
+	RUNNING_EXECUTABLE_DELETED = 8, /* its executable was removed */
+	RUNNING_CWD_DELETED = 16, /* its folder was removed */
+	RUNNING_EXECUTABLE_CHANGED = 32, /* while its path was written */
+	RUNNING_CWD_CHANGED = 64,
 };
 
-/* An already running process, as the iterator list_processes writes it. */
+/*
+ * An already running process. The iterator list_processes writes its two paths, and then the struct. User space
+ * replaces their lengths by the numbers of texts. 0: only /proc knows the path.
+ */
 struct running_process {
 	struct process_key key; /* tid: a thread that has not ended, or tgid */
 	u32 parent_tgid;
@@ -1228,8 +1235,21 @@ struct running_process {
 	struct process_creds creds;
 	struct process_namespaces ns;
 	u32 flags; /* enum running_flag */
+	u32 executable, cwd; /* bytes of these paths */
+	u32 pad;
+	u64 executable_inode; /* the address of the executable's struct inode */
+};
+
+/* A file of a descriptor of user space. */
+struct reported_inode {
+	u64 inode;
+	u64 address; /* of its struct inode */
+	u32 device;
 	u32 pad;
 };
+
+/* Index in the map reported_inode: each is used by one thread of user space. */
+enum inode_slot { INODE_OF_POLICY, INODE_OF_HOST, INODE_SLOTS };
 
 /* The key of the tries process_bits_more and process_states_more. */
 struct process_key_more {
@@ -1296,7 +1316,8 @@ ABI_SIZE(event_header, 16);
 ABI_SIZE(process_key, 24);
 ABI_SIZE(string_ref, 8);
 ABI_SIZE(process_creds, 56);
-ABI_SIZE(running_process, 144);
+ABI_SIZE(running_process, 160);
+ABI_SIZE(reported_inode, 24);
 ABI_SIZE(process_namespaces, 40);
 ABI_SIZE(event_exec, 208);
 ABI_SIZE(event_fork, 56);

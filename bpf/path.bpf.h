@@ -288,15 +288,11 @@ static __always_inline struct trie_key *head_key(struct string_buffer *buffer, u
 	return key;
 }
 
-/*
- * Writes the path of (mnt, dentry), as the task sees it, so that it ends at STRING_END. Returns the offset of its first
- * byte. The flags are in buffer->walk.
- */
-static __always_inline u32 resolve_task_path(struct task_struct *task, struct string_buffer *buffer,
-					     struct dentry *dentry, struct vfsmount *mnt)
+/* Begins a walk from (mnt, dentry) to the root of the task. */
+static __always_inline void begin_walk(struct task_struct *task, struct string_buffer *buffer, struct dentry *dentry,
+				       struct vfsmount *mnt)
 {
 	struct fs_struct *fs = READ(task, fs);
-	u32 start;
 
 	buffer->walk.dentry = (u64)dentry;
 	buffer->walk.mnt = (u64)mnt;
@@ -307,12 +303,13 @@ static __always_inline u32 resolve_task_path(struct task_struct *task, struct st
 	/* unhashed, and not the root of a tree: the name was removed */
 	dentry = KERNEL(dentry, dentry);
 	buffer->walk.flags = !READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry ? STRING_DELETED : 0;
+}
 
-	if (walk_path(PASS_BUFFER(buffer)))
-		continue_walk(PASS_BUFFER(buffer));
-	if (buffer->walk.flags & STRING_TRUNCATED)
-		find_head(PASS_BUFFER(buffer));
-	start = buffer->walk.start;
+/* Returns the offset of the first byte of the path. */
+static __always_inline u32 end_walk(struct string_buffer *buffer)
+{
+	u32 start = buffer->walk.start;
+
 	if (start < STRING_HEADROOM || start > STRING_END)
 		start = STRING_END;
 	/* the root itself */
@@ -321,6 +318,21 @@ static __always_inline u32 resolve_task_path(struct task_struct *task, struct st
 		buffer->bytes[start] = '/';
 	}
 	return start;
+}
+
+/*
+ * Writes the path of (mnt, dentry), as the task sees it, so that it ends at STRING_END. Returns the offset of its first
+ * byte. The flags are in buffer->walk.
+ */
+static __always_inline u32 resolve_task_path(struct task_struct *task, struct string_buffer *buffer,
+					     struct dentry *dentry, struct vfsmount *mnt)
+{
+	begin_walk(task, buffer, dentry, mnt);
+	if (walk_path(PASS_BUFFER(buffer)))
+		continue_walk(PASS_BUFFER(buffer));
+	if (buffer->walk.flags & STRING_TRUNCATED)
+		find_head(PASS_BUFFER(buffer));
+	return end_walk(buffer);
 }
 
 /* As resolve_task_path(), for the current process. */

@@ -905,9 +905,71 @@ int find_running_arguments(struct bpf_raw_tracepoint_args *ctx)
 	return err && err != -EEXIST;
 }
 
+#ifndef READ_PROBE
+/* The longest path that the list has. With " (deleted)", it is not too long for /proc either. */
+enum { LISTED_PATH_MAX = 4000 };
+
+/*
+ * Writes a path for the reader of the list, who sees it as in /proc. Returns its length; 0, and writes nothing, where
+ * only /proc knows the text.
+ */
+static __noinline u32 list_path(struct seq_file *seq, struct string_buffer *buffer, struct dentry *dentry,
+				struct vfsmount *mnt)
+{
+	u32 start, length;
+
+	if (!dentry)
+		return 0;
+	begin_walk(untrusted_task(), buffer, dentry, mnt);
+	/* resolve_task_path() is faster, and takes the verifier ten times as long */
+	continue_walk(PASS_BUFFER(buffer));
+	start = end_walk(buffer);
+	length = STRING_END - start;
+	if (buffer->walk.flags & ~STRING_DELETED || length > LISTED_PATH_MAX)
+		return 0;
+	length = at_most(length, LISTED_PATH_MAX);
+	bpf_seq_write(seq, &buffer->bytes[at_most(start, STRING_END)], length);
+	return length;
+}
+
+/*
+ * Writes the paths of the executable and of the folder. The thread can change both meanwhile: a text of memory that is
+ * no longer theirs is not used.
+ */
+static __always_inline void list_paths(struct seq_file *seq, struct task_struct *thread,
+				       struct running_process *running)
+{
+	struct exec_scratch *s = get_scratch(SCAN_SCRATCH);
+	struct mm_struct *mm = READ(thread, mm);
+	struct file *file = READ(mm, exe_file);
+	struct fs_struct *fs = READ(thread, fs);
+	struct vfsmount *mnt = READ(fs, pwd.mnt);
+	struct dentry *dentry = READ(fs, pwd.dentry);
+	u32 flags = 0;
+
+	if (!s || !fs)
+		return;
+	if (!(READ(thread, flags) & PF_KTHREAD)) {
+		running->executable = list_path(seq, &s->buffer, READ(file, f_path.dentry), READ(file, f_path.mnt));
+		flags |= s->buffer.walk.flags & STRING_DELETED ? RUNNING_EXECUTABLE_DELETED : 0;
+		flags |= READ(thread, mm) != mm || READ(mm, exe_file) != file ? RUNNING_EXECUTABLE_CHANGED : 0;
+	}
+	/* not one state of the verifier for each combination */
+	opaque(flags);
+	running->cwd = list_path(seq, &s->buffer, dentry, mnt);
+	flags |= s->buffer.walk.flags & STRING_DELETED ? RUNNING_CWD_DELETED : 0;
+	flags |= READ(thread, fs) != fs || READ(fs, pwd.dentry) != dentry || READ(fs, pwd.mnt) != mnt
+			 ? RUNNING_CWD_CHANGED
+			 : 0;
+	opaque(flags);
+	running->flags = flags;
+}
+#endif
+
 /*
  * Writes a struct running_process for each process, also for one that has ended and was not waited for. User space runs
- * it twice: what it reads from /proc in between belongs to the exec if its count is the same.
+ * it twice: what it reads from /proc in between belongs to the exec if its count is the same. Only the first run writes
+ * paths, in front of the struct.
  */
 TYPED_SEC("iter/task")
 int list_processes(struct bpf_iter__task *ctx)
@@ -920,11 +982,17 @@ int list_processes(struct bpf_iter__task *ctx)
 	struct kernfs_node *node;
 	struct mm_struct *mm;
 	struct file *file;
+	struct control *c = shared_control();
 
-	if (!task)
+	if (!task || !c)
 		return 0;
 	if (READ(task, pid) != READ(task, tgid) || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
+	thread = KERNEL(task_struct, find_living_thread(task));
+#ifndef READ_PROBE
+	if (c->lists_paths)
+		list_paths(ctx->meta->seq, thread ? thread : task, &running);
+#endif
 	fill_key(&running.key, task);
 	parent = READ(task, real_parent);
 	running.parent_tgid = READ(parent, tgid);
@@ -939,7 +1007,6 @@ int list_processes(struct bpf_iter__task *ctx)
 		running.flags |= RUNNING_KERNEL_THREAD;
 	if (namespace_init_flag(task))
 		running.flags |= RUNNING_NAMESPACE_INIT;
-	thread = KERNEL(task_struct, find_living_thread(task));
 	if (thread)
 		running.key.tid = READ(thread, pid);
 	mm = READ(thread, mm);
@@ -948,6 +1015,7 @@ int list_processes(struct bpf_iter__task *ctx)
 		running.flags |= RUNNING_FORGED;
 	/* the leader of a process can end before its other threads, and has no namespaces then */
 	fill_namespaces(&running.ns, thread ? thread : task);
+	running.executable_inode = (u64)READ(file, f_inode);
 	bpf_seq_write(ctx->meta->seq, &running, sizeof(running));
 	return 0;
 }
@@ -1031,24 +1099,24 @@ int protect_ancestors(void *ctx __attribute__((unused)))
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, INODE_SLOTS);
 	__type(key, u32);
-	__type(value, struct inode_key);
+	__type(value, struct reported_inode);
 } reported_inode SEC(".maps");
 
 /*
- * Stores the device and inode number of a file descriptor of the calling process. User space runs it, because stat(2)
- * reports another device number on some file systems. Returns 0 when the descriptor exists.
+ * Stores the inode of a file descriptor of the calling process, in a slot (enum inode_slot). User space runs it,
+ * because stat(2) reports another device number on some file systems. Returns 0 when the descriptor exists.
  */
 SEC("raw_tp")
 int tell_inode(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct file *file = lookup_fd(ctx->args[0]);
-	struct inode_key key = {};
+	struct reported_inode found = {};
 	struct dentry *dentry;
 	struct inode *inode;
 	struct super_block *sb;
-	u32 zero = 0;
+	u32 slot = ctx->args[1];
 
 	if (!file)
 		return 1;
@@ -1058,7 +1126,8 @@ int tell_inode(struct bpf_raw_tracepoint_args *ctx)
 	if (!inode)
 		return 1;
 	sb = READ(inode, i_sb);
-	key.inode = READ(inode, i_ino);
-	key.device = READ(sb, s_dev);
-	return bpf_map_update_elem(&reported_inode, &zero, &key, BPF_ANY) ? 1 : 0;
+	found.inode = READ(inode, i_ino);
+	found.address = (u64)inode;
+	found.device = READ(sb, s_dev);
+	return bpf_map_update_elem(&reported_inode, &slot, &found, BPF_ANY) ? 1 : 0;
 }

@@ -148,8 +148,15 @@ export interface NativeSession extends NativeSource {
   loadMarks(options: MarksOptions): Promise<Buffer>;
   /** Writes a struct mark_name. */
   nameMark(slot: number, name: Uint8Array): Promise<void>;
-  /** Resolves with a struct running_process of each process; with null if the kernel cannot list them. */
-  listProcesses(): Promise<Buffer | null>;
+  /** Resolves with the processes that run; with null if the kernel cannot list them. */
+  listProcesses(): Promise<ProcessList | null>;
+  /**
+   * Resolves with a sum for each process of the last list: 1 (its executable may not be the one of its exec) and 2 (it runs
+   * the host's file, known for paths of the list only). `isHostView`: this process sees the mounts of the host.
+   */
+  checkProcesses(isHostView: boolean): Promise<Uint8Array>;
+  /** Resolves with the ids of all processes in /proc. */
+  listPids(): Promise<Uint32Array>;
   /** From now on no policy acts on this process and its ancestors. */
   protectAncestors(): Promise<void>;
   /** Sets whether the base sensor keeps the owners of sockets until the kernel frees them. Deletes earlier owners. */
@@ -275,6 +282,19 @@ export interface ProcessFacts {
   readonly runsHostFile: boolean;
 }
 
+/** The processes that run. Parents are before their children if possible. */
+export interface ProcessList {
+  /** A struct running_process of each. Its `executable` and `cwd` are numbers of texts, from 1; 0: only /proc knows it. */
+  readonly records: Buffer;
+  /** All different texts, one after the other, and where each ends. */
+  readonly texts: Buffer;
+  readonly ends: Uint32Array;
+  /** A thread of each process that has not ended. */
+  readonly threads: Uint32Array;
+  /** What readProcesses() has to read beside the command line: a sum of enum missing_text for each process. */
+  readonly missing: Uint8Array;
+}
+
 /** The texts of the first processes of a batch. */
 export interface ProcessBatch {
   /** For each process: executable or name of the kernel thread, cwd, command line. */
@@ -299,8 +319,8 @@ export interface NativeFileReader {
   isLocalFile(path: string): Promise<boolean | null>;
   findMappings(pid: number, addresses: BigUint64Array): Promise<(Mapping | false)[] | null>;
   readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | null>;
-  /** `kinds` has 1 for each kernel thread. */
-  readProcesses(threads: Uint32Array, kinds: Uint8Array, isHostView: boolean): Promise<ProcessBatch | null>;
+  /** `missing` is a part of ProcessList.missing. A text that was not missing is empty. */
+  readProcesses(threads: Uint32Array, missing: Uint8Array, isHostView: boolean): Promise<ProcessBatch | null>;
   openPath(path: string): Promise<number | false | null>;
   openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | null>;
   openInContainer(folder: string, cgroup: string, path: string): Promise<ContainerFile | 'missing' | 'waiting' | null>;

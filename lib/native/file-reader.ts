@@ -10,15 +10,12 @@ export type { ContainerFile, FilePart, Mapping } from './binding.js';
 const LIMIT_MS = 250;
 const CHECK_MS = 50;
 
-export interface ReadableProcess {
-  readonly livingThread: number;
-  readonly isKernelThread: boolean;
-}
-
+/** Texts of a process. One that was not asked for is empty. */
 export interface ProcessTexts {
   readonly executable: Buffer;
   readonly cwd: Buffer;
-  readonly facts: ProcessFacts | undefined;
+  readonly commandLine: Buffer;
+  readonly runsHostFile: boolean;
   readonly hasHostRoot: boolean;
 }
 
@@ -27,24 +24,29 @@ const BATCH_NUMBERS = 4;
 const RUNS_HOST_FILE = 1;
 const HAS_HOST_ROOT = 2;
 
-function decodeBatch({ bytes, numbers }: ProcessBatch): ProcessTexts[] {
-  const all: ProcessTexts[] = [];
+/** Most bytes of the texts of a batch that stay together: one process that continues to run keeps all of them. */
+const SHARED_MAX = 64 * 1024;
+
+const NO_BYTES = Buffer.alloc(0);
+
+function decodeBatch({ bytes, numbers }: ProcessBatch, all: (ProcessTexts | undefined)[]): void {
+  const isShared = bytes.length <= SHARED_MAX;
   let at = 0;
-  // copied, because one process that continues to run would keep the texts of all
-  const take = (length: number): Buffer => Buffer.from(bytes.subarray(at, (at += length)));
+  const take = (length = 0): Buffer => {
+    if (length === 0) return NO_BYTES;
+    const own = bytes.subarray(at, (at += length));
+    return isShared ? own : Buffer.from(own);
+  };
   for (let i = 0; i + BATCH_NUMBERS <= numbers.length; i += BATCH_NUMBERS) {
-    const [executable = 0, cwd = 0, commandLine = 0, flags = 0] = numbers.subarray(i, i + BATCH_NUMBERS);
-    const target = take(executable);
-    const folder = take(cwd);
-    const facts = { commandLine: take(commandLine), runsHostFile: (flags & RUNS_HOST_FILE) !== 0 };
+    const flags = numbers[i + 3] ?? 0;
     all.push({
-      executable: target,
-      cwd: folder,
-      facts: executable === 0 ? undefined : facts,
+      executable: take(numbers[i]),
+      cwd: take(numbers[i + 1]),
+      commandLine: take(numbers[i + 2]),
+      runsHostFile: (flags & RUNS_HOST_FILE) !== 0,
       hasHostRoot: (flags & HAS_HOST_ROOT) !== 0,
     });
   }
-  return all;
 }
 
 export class FileReader {
@@ -77,18 +79,16 @@ export class FileReader {
   }
 
   /**
-   * Reads the files of many processes. Returns undefined for a process that does not answer in time. A process whose
-   * executable is not known, and a kernel thread, have no facts.
+   * Reads the command lines of processes, and the texts that are missing in a list of them: parts of ProcessList. Returns
+   * undefined for a process that does not answer in time.
    */
-  async readProcesses(processes: readonly ReadableProcess[], isHostView: boolean): Promise<(ProcessTexts | undefined)[]> {
-    const threads = Uint32Array.from(processes, ({ livingThread }) => livingThread);
-    const kinds = Uint8Array.from(processes, ({ isKernelThread }) => (isKernelThread ? 1 : 0));
+  async readProcesses(threads: Uint32Array, missing: Uint8Array, isHostView: boolean): Promise<(ProcessTexts | undefined)[]> {
     const all: (ProcessTexts | undefined)[] = [];
-    while (all.length < processes.length) {
-      const rest = [threads.subarray(all.length), kinds.subarray(all.length)] as const;
+    while (all.length < threads.length) {
+      const rest = [threads.subarray(all.length), missing.subarray(all.length)] as const;
       const batch = await this.#watch(this.#native.readProcesses(...rest, isHostView));
       if (batch === undefined) break; // no thread is left that could read
-      all.push(...decodeBatch(batch));
+      decodeBatch(batch, all);
       if (batch.isDropped) all.push(undefined);
     }
     return all;
@@ -131,4 +131,14 @@ let reader: FileReader | undefined;
 /** The reader of this JavaScript thread. Throws as loadBinding() does. */
 export function fileReader(): FileReader {
   return (reader ??= new FileReader(loadBinding()));
+}
+
+/** Returns a function that reads processes as readProcesses() does: two calls at a time, on threads of two readers. */
+export function processReader(): FileReader['readProcesses'] {
+  const readers = [fileReader(), new FileReader(loadBinding())];
+  return async (...batch) => {
+    const [next] = readers;
+    readers.reverse();
+    return (next ?? fileReader()).readProcesses(...batch);
+  };
 }

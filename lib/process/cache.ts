@@ -21,7 +21,7 @@ import { RecordChunk } from '../wire/record-chunk.js';
 import { RecordSlab } from '../wire/record-slab.js';
 import { ExecProcess, ForkProcess, type TrackedProcess, type ProcessContext } from './process.js';
 import { isInHostPidNamespace } from './proc-files.js';
-import { decodeList, type ListedProcess, type ProcessTexts } from './listed-processes.js';
+import { decodeList, type KernelList, type ListedProcess, type ProcessTexts } from './listed-processes.js';
 import { listPids, listProcesses, readProcEntry, readRunningProcess, type ProcEntry } from './procfs.js';
 import { ProcfsProcess } from './running-process.js';
 
@@ -36,12 +36,29 @@ const RECENT_MAX = 1024;
 /** Number of running processes whose arguments are read at the same time. */
 const READS_MAX = 64;
 
+/** Number of processes of the kernel's list whose texts are read in one call. */
+const LISTED_READS = 32;
+
+/** Number of these calls at the same time. More results would occupy the event loop for too long. */
+const READS_AHEAD = 4;
+
+/** Number of processes of the list that are handled without a pause: a few microseconds each. */
+const STEP = 32;
+
+/** Bits of RunningSource.check(). */
+const CHECK_FORGED = 1;
+const CHECK_HOST_FILE = 2;
+
 /** The kernel's list of processes, and what is read for it. */
 export interface RunningSource {
-  /** Resolves with structs running_process; with undefined if the kernel cannot list them. */
-  readonly list?: () => Promise<Buffer | undefined>;
-  /** Reads the files of the processes, in the same order; undefined for a process that does not answer in time. */
-  readonly readTexts?: (processes: readonly ListedProcess[]) => Promise<readonly (ProcessTexts | undefined)[]>;
+  /** Resolves with undefined if the kernel cannot list them. */
+  readonly list: () => Promise<KernelList | undefined>;
+  /** Reads the files of these processes of the list, in its order; undefined for one that does not answer in time. */
+  readonly readTexts: (threads: Uint32Array, missing: Uint8Array) => Promise<readonly (ProcessTexts | undefined)[]>;
+  /** Called after the texts are read. Resolves with a sum for each process: CHECK_FORGED, CHECK_HOST_FILE. */
+  readonly check: () => Promise<Uint8Array>;
+  /** Resolves with the ids of all processes that /proc shows. */
+  readonly listPids: () => Promise<Uint32Array>;
 }
 
 interface EndedProcess {
@@ -86,25 +103,26 @@ export class ProcessCache {
    * after the sensor is attached, so that no process is missed in between, and before records are read. The work yields
    * to the event loop.
    */
-  async addRunningProcesses({ list, readTexts }: RunningSource = {}): Promise<void> {
+  async addRunningProcesses(source?: RunningSource): Promise<void> {
     if (!isInHostPidNamespace()) return;
-    const first = await list?.();
-    if (list === undefined || readTexts === undefined || first === undefined) return this.addFromProc();
-    await runCooperatively(this.#addListed(decodeList(first), readTexts));
-    const second = await list();
-    if (second !== undefined) await runCooperatively(this.#checkListed(decodeList(second)));
-    await runCooperatively(this.#addUnlisted());
+    const list = await source?.list();
+    if (source === undefined || list === undefined) return this.addFromProc();
+    const pids = source.listPids();
+    pids.catch(() => undefined); // it is awaited later
+    const added = await runCooperatively(this.#addListed(list, source.readTexts));
+    await runCooperatively(this.#applyChecks(added, await source.check()));
+    await runCooperatively(this.#addUnlisted(await pids));
   }
 
   /** A security module or a patched kernel can hide processes from its list that /proc shows. */
-  *#addUnlisted(): Steps<void> {
+  *#addUnlisted(pids: Uint32Array): Steps<void> {
     const entries: ProcEntry[] = [];
-    for (const pid of yield* listPids()) {
-      const entry = this.#processes.has(pid) ? undefined : readProcEntry(pid);
+    for (const pid of pids.filter((each) => !this.#processes.has(each))) {
+      const entry = readProcEntry(pid);
       if (entry !== undefined) entries.push(entry);
       yield;
     }
-    yield* this.#addProcesses(entries);
+    if (entries.length > 0) yield* this.#addProcesses(entries);
   }
 
   /** `known` are entries of /proc. */
@@ -112,36 +130,56 @@ export class ProcessCache {
     return runCooperatively(this.#addProcesses(known));
   }
 
-  *#addListed(list: readonly ListedProcess[], readTexts: NonNullable<RunningSource['readTexts']>): Steps<void> {
-    for (let from = 0; from < list.length; from += READS_MAX) {
-      const batch = list.slice(from, from + READS_MAX);
-      yield readTexts(batch).then((texts) => {
-        for (const [i, listed] of batch.entries()) {
-          const own = texts[i];
-          if (own !== undefined) listed.texts = own;
-        }
-      });
-      for (const listed of batch) {
+  /** Returns what was added, in the order of the list. */
+  *#addListed(list: KernelList, readTexts: RunningSource['readTexts']): Steps<(ProcfsProcess | undefined)[]> {
+    const reading: Promise<readonly (ProcessTexts | undefined)[]>[] = [];
+    const readNext = (): void => {
+      const from = reading.length * LISTED_READS;
+      if (from >= list.threads.length) return;
+      const [threads, missing] = [
+        list.threads.subarray(from, from + LISTED_READS),
+        list.missing.subarray(from, from + LISTED_READS),
+      ];
+      const next = readTexts(threads, missing);
+      next.catch(() => undefined); // it is awaited later
+      reading.push(next);
+    };
+    for (let i = 0; i < READS_AHEAD; i++) readNext();
+    const added: (ProcfsProcess | undefined)[] = [];
+    let texts: readonly (ProcessTexts | undefined)[] = [];
+    for (const listed of decodeList(list)) {
+      const at = added.length % LISTED_READS;
+      if (at === 0) {
+        yield reading[added.length / LISTED_READS]?.then((result) => void (texts = result));
+        readNext();
+      } else if (at % STEP === 0) {
         yield;
-        if (this.#processes.has(listed.pid)) continue;
-        const { startLow, startHigh, execCount } = listed;
-        const tracked = new ProcfsProcess(this.#context, listed, this.#processes.get(listed.parentPid), listed.facts);
-        tracked.setKey(startLow, startHigh, execCount);
-        this.#processes.set(listed.pid, tracked);
       }
+      listed.setTexts(texts[at]);
+      added.push(this.#processes.has(listed.pid) ? undefined : this.#addListedProcess(listed));
     }
+    return added;
+  }
+
+  #addListedProcess(listed: ListedProcess): ProcfsProcess {
+    const { startLow, startHigh, execCount } = listed;
+    const tracked = new ProcfsProcess(this.#context, listed, this.#processes.get(listed.parentPid), listed.facts);
+    tracked.setKey(startLow, startHigh, execCount);
+    this.#processes.set(listed.pid, tracked);
+    return tracked;
   }
 
   /**
-   * Marks processes whose executable may not be the one of their exec. Called after the executables were read: one that was
-   * replaced before remains replaced until the next exec, and after an exec in between nobody knows whose it is.
+   * Marks processes whose executable may not be the one of their exec. Called after the texts were read: an executable that
+   * was replaced before remains replaced until the next exec, and after an exec in between nobody knows whose it is.
    */
-  *#checkListed(list: readonly ListedProcess[]): Steps<void> {
-    for (const { pid, startLow, startHigh, execCount, isForged } of list) {
-      yield;
-      const tracked = this.#processes.get(pid);
-      if (!(tracked instanceof ProcfsProcess) || !tracked.hasStartTime(startLow, startHigh)) continue;
-      if (isForged || tracked.execCount !== execCount) tracked.isForged = true;
+  *#applyChecks(added: readonly (ProcfsProcess | undefined)[], checks: Uint8Array): Steps<void> {
+    for (let i = 0; i < added.length; i++) {
+      if (i % STEP === 0) yield;
+      const tracked = added[i];
+      const check = checks[i] ?? CHECK_FORGED;
+      if ((check & CHECK_FORGED) !== 0 && tracked !== undefined) tracked.isForged = true;
+      if ((check & CHECK_HOST_FILE) !== 0) tracked?.setHostFile();
     }
   }
 

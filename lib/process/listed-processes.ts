@@ -7,73 +7,100 @@ import { decodeBytes } from './proc-files.js';
 import type { ProcessFacts } from './process.js';
 import { NS_PER_TICK, type RunningProcess } from './running-process.js';
 
-/** Texts from the files of a process, as the addon reads them. */
+/** The list of the kernel: see ProcessList of lib/native/binding.ts. */
+export interface KernelList {
+  readonly records: Buffer;
+  readonly texts: Buffer;
+  readonly ends: Uint32Array;
+  readonly threads: Uint32Array;
+  readonly missing: Uint8Array;
+}
+
+/** Texts from the files of a process, as the addon reads them. What the list has is empty. */
 export interface ProcessTexts {
   /** The target of the link to the executable. The name of a kernel thread. */
   readonly executable: Buffer;
   readonly cwd: Buffer;
-  /** Undefined without an answer in time, and for a process without an executable. */
-  readonly facts: ProcessFacts | undefined;
-  /** The root of the process is that of this process. */
+  readonly commandLine: Buffer;
+  readonly runsHostFile: boolean;
+  /** The root of the process is that of this process. Known if its executable was removed. */
   readonly hasHostRoot: boolean;
 }
 
-const NO_TEXTS: ProcessTexts = {
-  executable: Buffer.alloc(0),
-  cwd: Buffer.alloc(0),
-  facts: undefined,
-  hasHostRoot: false,
-};
+const NO_BYTES = Buffer.alloc(0);
+
+/** What the processes of a list share. */
+class SharedList {
+  readonly records: RecordChunk;
+  readonly #texts: Buffer;
+  readonly #ends: Uint32Array;
+
+  constructor({ records, texts, ends }: KernelList) {
+    this.records = RecordChunk.from(records);
+    this.#texts = texts;
+    this.#ends = ends;
+  }
+
+  /** The bytes of a text of the list. 0 has none. */
+  bytes(number: number): Buffer {
+    if (number === 0) return NO_BYTES;
+    return this.#texts.subarray(this.#ends[number - 2] ?? 0, this.#ends[number - 1]);
+  }
+}
 
 /** A process of the list. It refers to the list, and decodes most fields when they are read. */
 export class ListedProcess implements RunningProcess {
-  readonly #list: RecordChunk;
+  readonly #list: SharedList;
+  readonly #records: RecordChunk;
   readonly #at: number;
   readonly pid: number;
-  #texts = NO_TEXTS;
+  #texts: ProcessTexts | undefined;
+  facts: ProcessFacts | undefined;
   readonly isKnown = true;
 
-  constructor(list: RecordChunk, at: number) {
+  constructor(list: SharedList, at: number) {
     this.#list = list;
+    this.#records = list.records;
     this.#at = at;
-    this.pid = list.u32(at + Layout.keyTgid);
+    this.pid = this.#records.u32(at + Layout.keyTgid);
   }
 
-  set texts(texts: ProcessTexts) {
-    this.#texts = texts;
+  /** Undefined: the process did not answer in time. */
+  setTexts(texts: ProcessTexts | undefined): void {
+    if (texts === undefined) return;
+    const { executable, cwd, commandLine, runsHostFile, hasHostRoot } = texts;
+    // otherwise only the command line was read
+    if (executable.length > 0 || cwd.length > 0 || hasHostRoot) this.#texts = texts;
+    if (this.isKernelThread || (this.#executableNumber === 0 && executable.length === 0)) return;
+    this.facts = { commandLine, runsHostFile };
   }
 
-  get facts(): ProcessFacts | undefined {
-    return this.#texts.facts;
+  get #executableNumber(): number {
+    return this.#records.u32(this.#at + Layout.executable);
   }
 
   get parentPid(): number {
-    return this.#list.u32(this.#at + Layout.parentTgid);
+    return this.#records.u32(this.#at + Layout.parentTgid);
   }
 
   get livingThread(): number {
-    return this.#list.u32(this.#at + Layout.keyTid);
+    return this.#records.u32(this.#at + Layout.keyTid);
   }
 
   get startLow(): number {
-    return this.#list.u32(this.#at + Layout.keyStartTime);
+    return this.#records.u32(this.#at + Layout.keyStartTime);
   }
 
   get startHigh(): number {
-    return this.#list.u32(this.#at + Layout.keyStartTime + 4);
-  }
-
-  /** Nanoseconds since boot, good enough to sort. */
-  get start(): number {
-    return this.startHigh * 2 ** 32 + this.startLow;
+    return this.#records.u32(this.#at + Layout.keyStartTime + 4);
   }
 
   get execCount(): number {
-    return this.#list.u32(this.#at + Layout.keyExecCount);
+    return this.#records.u32(this.#at + Layout.keyExecCount);
   }
 
   get startTicks(): bigint {
-    return this.#list.u64(this.#at + Layout.keyStartTime) / NS_PER_TICK;
+    return this.#records.u64(this.#at + Layout.keyStartTime) / NS_PER_TICK;
   }
 
   get isKernelThread(): boolean {
@@ -84,49 +111,47 @@ export class ListedProcess implements RunningProcess {
     return this.#hasFlag(RunningFlag.RUNNING_NAMESPACE_INIT);
   }
 
-  /** The executable may not be the one of the exec. */
-  get isForged(): boolean {
-    return this.#hasFlag(RunningFlag.RUNNING_FORGED);
-  }
-
   #hasFlag(flag: number): boolean {
-    return (this.#list.u32(this.#at + Layout.flags) & flag) !== 0;
+    return (this.#records.u32(this.#at + Layout.flags) & flag) !== 0;
   }
 
   get name(): string {
-    return this.isKernelThread ? this.#texts.executable.toString('latin1') : '';
+    return this.isKernelThread ? (this.#texts?.executable.toString('latin1') ?? '') : '';
   }
 
   get executable(): Buffer {
-    return this.isKernelThread ? NO_TEXTS.executable : this.#texts.executable;
+    if (this.isKernelThread) return NO_BYTES;
+    const number = this.#executableNumber;
+    return number === 0 ? (this.#texts?.executable ?? NO_BYTES) : this.#list.bytes(number);
   }
 
   get cwd(): string {
-    return decodeBytes(this.#texts.cwd);
+    const number = this.#records.u32(this.#at + Layout.cwd);
+    return decodeBytes(number === 0 ? (this.#texts?.cwd ?? NO_BYTES) : this.#list.bytes(number));
   }
 
   get hasHostRoot(): boolean {
-    return this.#texts.hasHostRoot && hostNamespaces().mnt.includes(this.namespaces.mnt);
+    return this.#texts?.hasHostRoot === true && hostNamespaces().mnt.includes(this.namespaces.mnt);
   }
 
   get auid(): number {
-    return this.#list.u32(this.#at + Layout.auid);
+    return this.#records.u32(this.#at + Layout.auid);
   }
 
   get cgroupId(): bigint {
-    return this.#list.u64(this.#at + Layout.cgroupId);
+    return this.#records.u64(this.#at + Layout.cgroupId);
   }
 
   get capabilities(): Capabilities {
     return {
-      permitted: this.#list.u64(this.#at + Layout.credsCapPermitted),
-      effective: this.#list.u64(this.#at + Layout.credsCapEffective),
-      inheritable: this.#list.u64(this.#at + Layout.credsCapInheritable),
+      permitted: this.#records.u64(this.#at + Layout.credsCapPermitted),
+      effective: this.#records.u64(this.#at + Layout.credsCapEffective),
+      inheritable: this.#records.u64(this.#at + Layout.credsCapInheritable),
     };
   }
 
   get credentials(): Credentials {
-    const read = (field: number): number => this.#list.u32(this.#at + field);
+    const read = (field: number): number => this.#records.u32(this.#at + field);
     return {
       uid: read(Layout.credsUid),
       gid: read(Layout.credsGid),
@@ -140,7 +165,7 @@ export class ListedProcess implements RunningProcess {
   }
 
   get namespaces(): Namespaces {
-    const read = (field: number): number => this.#list.u32(this.#at + field);
+    const read = (field: number): number => this.#records.u32(this.#at + field);
     return {
       uts: read(Layout.nsUts),
       ipc: read(Layout.nsIpc),
@@ -156,10 +181,8 @@ export class ListedProcess implements RunningProcess {
   }
 }
 
-/** Parents are before their children if possible. */
-export function decodeList(bytes: Buffer): ListedProcess[] {
-  const list = RecordChunk.from(bytes);
-  const all: ListedProcess[] = [];
-  for (let at = 0; at + Layout.sizeof <= bytes.length; at += Layout.sizeof) all.push(new ListedProcess(list, at));
-  return all.sort((a, b) => a.start - b.start || a.pid - b.pid);
+/** In the order of the list: parents are before their children if possible. */
+export function* decodeList(list: KernelList): Generator<ListedProcess> {
+  const shared = new SharedList(list);
+  for (let at = 0; at + Layout.sizeof <= list.records.length; at += Layout.sizeof) yield new ListedProcess(shared, at);
 }

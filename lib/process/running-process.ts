@@ -37,12 +37,9 @@ const DELETED = / \(deleted\)$/;
 export class ProcfsProcess extends TrackedProcess {
   readonly #running: RunningProcess;
   #hasExactStart = false;
-  readonly bootTimeNs: bigint;
-  readonly binary: string;
-  readonly executable: string;
+  #executable: string | undefined;
   /** The executable is not the file of the exec, or the kernel cannot tell. */
   isForged = false;
-  readonly #isDeleted: boolean;
   readonly #container: ProcessContainer | undefined;
   #argv: readonly string[] | undefined;
   #facts: ProcessFacts | undefined;
@@ -56,13 +53,24 @@ export class ProcfsProcess extends TrackedProcess {
     super(context, running.pid, parent, running.isNamespaceInit || parent?.inInitTree === true);
     this.#running = running;
     this.#facts = facts;
-    this.bootTimeNs = running.startTicks * NS_PER_TICK;
-    const executable = decodeBytes(running.executable);
-    this.#isDeleted = DELETED.test(executable);
-    this.executable = executable.replace(DELETED, '');
-    this.binary = running.isKernelThread ? running.name : this.executable;
     const container = context.cgroups.findContainer(running.cgroupId);
     if (container !== undefined) this.#container = new ProcessContainer(container, context.names);
+  }
+
+  get bootTimeNs(): bigint {
+    return this.#running.startTicks * NS_PER_TICK;
+  }
+
+  get executable(): string {
+    return (this.#executable ??= decodeBytes(this.#running.executable).replace(DELETED, ''));
+  }
+
+  get #isDeleted(): boolean {
+    return DELETED.test(decodeBytes(this.#running.executable));
+  }
+
+  get binary(): string {
+    return this.#running.isKernelThread ? this.#running.name : this.executable;
   }
 
   get cwd(): string {
@@ -138,6 +146,11 @@ export class ProcfsProcess extends TrackedProcess {
     if (this.#running.isKernelThread) return 'procFS';
     if (this.binary === '') return 'procFS errorFilename';
     return this.#facts === undefined ? 'procFS errorArgs' : 'procFS';
+  }
+
+  /** Sets that it runs the host's file, if its arguments are known. */
+  setHostFile(): void {
+    if (this.#facts !== undefined) this.#facts = { commandLine: this.#facts.commandLine, runsHostFile: true };
   }
 
   /** Sets what only the kernel knows: the exact start, and the count of execs. */

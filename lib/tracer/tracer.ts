@@ -24,7 +24,7 @@ import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } fro
 import { objectName, type NativeFeatures } from '../native/features.js';
 import { preemption, type Preemption } from '../native/preemption.js';
 import { forgetOtherKernelBtf, retainKernelBtf, toChoiceError } from '../native/btf.js';
-import { fileReader } from '../native/file-reader.js';
+import { fileReader, processReader } from '../native/file-reader.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
@@ -183,9 +183,12 @@ class KernelTracer implements OwnedTracer {
   /** Reads the running processes. Must be called once, before events are read. */
   async seed(): Promise<void> {
     const isHostView = isInHostNamespace('mnt');
+    const readProcesses = processReader();
     await this.#cache.addRunningProcesses({
       list: async () => (await this.#session.listProcesses()) ?? undefined,
-      readTexts: (processes) => fileReader().readProcesses(processes, isHostView),
+      readTexts: (threads, missing) => readProcesses(threads, missing, isHostView),
+      check: () => this.#session.checkProcesses(isHostView),
+      listPids: () => this.#session.listPids(),
     });
     for (const { ring } of this.#generations) {
       const processes = ring?.processes();

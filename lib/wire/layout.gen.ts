@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '6dd317d5f3be21ae';
+export const LAYOUT_HASH = '31cc769f36614789';
 
 /** enum event_type */
 export const EventType = {
@@ -1249,6 +1249,7 @@ export const Control = {
   scanChanges: 16,
   selfTgid: 20,
   keepsArguments: 24,
+  listsPaths: 28,
   follow: 32,
   followStride: 8,
   followLength: 4,
@@ -1504,11 +1505,15 @@ export const RunningFlag = {
   RUNNING_KERNEL_THREAD: 1,
   RUNNING_NAMESPACE_INIT: 2,
   RUNNING_FORGED: 4,
+  RUNNING_EXECUTABLE_DELETED: 8,
+  RUNNING_CWD_DELETED: 16,
+  RUNNING_EXECUTABLE_CHANGED: 32,
+  RUNNING_CWD_CHANGED: 64,
 } as const;
 
 /** struct running_process */
 export const RunningProcess = {
-  sizeof: 144,
+  sizeof: 160,
   key: 0,
   keyTgid: 0,
   keyTid: 4,
@@ -1541,6 +1546,24 @@ export const RunningProcess = {
   nsCgroup: 128,
   nsUser: 132,
   flags: 136,
+  executable: 140,
+  cwd: 144,
+  executableInode: 152,
+} as const;
+
+/** struct reported_inode */
+export const ReportedInode = {
+  sizeof: 24,
+  inode: 0,
+  address: 8,
+  device: 16,
+} as const;
+
+/** enum inode_slot */
+export const InodeSlot = {
+  INODE_OF_POLICY: 0,
+  INODE_OF_HOST: 1,
+  INODE_SLOTS: 2,
 } as const;
 
 /** struct process_key_more */

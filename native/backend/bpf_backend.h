@@ -1,13 +1,14 @@
 // The BPF backend of one tracer: the base sensor, its shared maps, and the hooks that use them. It owns every
 // descriptor, so closing it, or the death of the process, detaches everything. It knows nothing of policies and of
 // JavaScript: it gets bytes, and throws Failure. One thread makes changes; methods that other threads may call at the
-// same time are marked. processes.cc handles already running processes, scopes.cc the scopes of cgroups, counters.cc
-// the kernel's counters, sums.cc the tables of Count actions, link_pins.cc pinned links, group_tables.cc the tables of
-// groups.
+// same time are marked. running_processes.cc lists the running processes, processes.cc gives them their sets, scopes.cc
+// the scopes of cgroups, counters.cc the kernel's counters, sums.cc the tables of Count actions, link_pins.cc pinned
+// links, group_tables.cc the tables of groups.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -69,6 +70,29 @@ struct ScopeChange {
   std::vector<NamedCgroup> named;
   std::vector<uint64_t> gone;
 };
+
+// Texts of /proc that the list of running processes does not have.
+enum missing_text {
+  TEXT_EXECUTABLE = 1,
+  TEXT_CWD = 2,
+  TEXT_THREAD_NAME = 4,  // instead of an executable
+  TEXT_ROOT = 8,         // its executable was removed
+};
+
+// Parents are before their children if possible. The numbers of the paths count from 1.
+struct RunningProcesses {
+  std::vector<running_process> all;
+  std::vector<uint32_t> threads;  // of each process: one that has not ended
+  std::vector<uint8_t> missing;   // of each process: a sum of enum missing_text
+  std::string texts;              // the different paths, as /proc shows them
+  std::vector<uint32_t> ends;     // of the texts
+};
+
+// What has become of a listed process, as a sum.
+enum listed_check { CHECK_FORGED = 1, CHECK_HOST_FILE = 2 };
+
+// Returns descriptors (O_PATH) of the host's files with this path. Must not wait for a file system.
+using OpenHostFiles = std::function<std::vector<Fd>(const std::string& path)>;
 
 struct MarksSpec {
   std::string object;
@@ -155,8 +179,11 @@ class BpfBackend {
   std::vector<uint8_t> load_marks(const MarksSpec& spec);
   // Writes a struct mark_name.
   void name_mark(uint32_t slot, const mark_name& name);
-  // Returns a struct running_process for each process that runs; nothing if the kernel cannot list them.
-  std::optional<std::vector<char>> list_processes();
+  // Lists the processes that run; nothing if the kernel cannot list them. `with_paths`: as far as it knows their paths.
+  std::optional<RunningProcesses> list_processes(bool with_paths);
+  // Returns for each process of the list: enum listed_check. Both are known for the executables that the list has. A
+  // process that has called exec since, or has replaced its executable, is forged.
+  std::vector<uint8_t> check_processes(const RunningProcesses& list, const OpenHostFiles& open_host_files);
   // From now on no policy acts on this process and its ancestors, in any pid namespace.
   void protect_ancestors();
   // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is
@@ -170,7 +197,7 @@ class BpfBackend {
   // True while exec and exit records of this cgroup are not reported. Any thread.
   bool is_throttled(uint64_t cgroup) const;
   // Reads the kernel's device and inode number of the file behind one of this process's descriptors.
-  std::optional<inode_key> read_inode(uint32_t fd);
+  std::optional<reported_inode> read_inode(uint32_t fd, inode_slot slot = INODE_OF_POLICY);
 
   // Any thread may call the next four.
   // New losses since the last call.

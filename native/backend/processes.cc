@@ -1,7 +1,6 @@
 // Handles already running processes: their process sets and state. Also tracks socket owners and reads inodes of
 // descriptors.
 #include <bpf/bpf.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "backend/bpf_backend.h"
+#include "backend/task_iterator.h"
 #include "base/abi_types.h"
 #include "base/error.h"
 #include "loading/object_steps.h"
@@ -54,24 +54,6 @@ void store_sets(uint64_t* words, const process_sets& sets) {
   }
 }
 
-// Runs an iterator over all processes. Returns the bytes that it writes.
-std::vector<char> run_iterator(const bpf_program* program) {
-  LogScope log;
-  const LinkPtr link(bpf_program__attach_iter(program, nullptr));
-  if (!link) throw Failure{"SCAN", "cannot list the processes", errno, log.text()};
-  const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
-  if (iterator.value < 0) throw Failure{"SCAN", "cannot list the processes", iterator.value, log.text()};
-  std::vector<char> written;
-  char chunk[32768];
-  ssize_t got;
-  do {
-    got = read(iterator.value, chunk, sizeof(chunk));
-    if (got > 0) written.insert(written.end(), chunk, chunk + got);
-  } while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
-  if (got < 0) throw Failure{"SCAN", "cannot list the processes", errno};
-  return written;
-}
-
 template <typename Key>
 void clear_entries(int fd, const process_sets& sets) {
   Key key = {};
@@ -104,7 +86,7 @@ void BpfBackend::request_scan(const scan_request& request) {
 uint32_t BpfBackend::scan_once() {
   load_scan();
   store_u32(control_.as<control>()->scan_changes, 0);
-  run_iterator(find_program(scan_.get(), "scan_processes"));
+  run_task_iterator(find_program(scan_.get(), "scan_processes"));
   return std::atomic_ref<uint32_t>(control_.as<control>()->scan_changes).load();
 }
 
@@ -208,12 +190,6 @@ void BpfBackend::enable_process_state() {
   }
 }
 
-std::optional<std::vector<char>> BpfBackend::list_processes() {
-  bpf_program* const program = sensor_program("list_processes");
-  if (!bpf_program__autoload(program)) return std::nullopt;
-  return run_iterator(program);
-}
-
 void BpfBackend::protect_ancestors() {
   LIBBPF_OPTS(bpf_test_run_opts, run);
   const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("protect_ancestors")), &run);
@@ -240,14 +216,15 @@ void BpfBackend::set_socket_tracking(bool tracks) {
   sockets_links_.push_back(std::move(link));
 }
 
-std::optional<inode_key> BpfBackend::read_inode(uint32_t fd) {
+std::optional<reported_inode> BpfBackend::read_inode(uint32_t fd, inode_slot slot) {
   const int map = bpf_map__fd(sensor_map("reported_inode"));
-  uint64_t arguments[1] = {fd};
+  uint64_t arguments[2] = {fd, slot};
   LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = arguments, .ctx_size_in = sizeof(arguments));
   const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("tell_inode")), &run);
   if (err != 0) throw Failure{"INODE", "cannot ask the kernel for a file's inode", err};
-  inode_key found = {};
-  if (run.retval != 0 || bpf_map_lookup_elem(map, &FIRST, &found) != 0) return std::nullopt;
+  const auto index = static_cast<uint32_t>(slot);
+  reported_inode found = {};
+  if (run.retval != 0 || bpf_map_lookup_elem(map, &index, &found) != 0) return std::nullopt;
   return found;
 }
 

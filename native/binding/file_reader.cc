@@ -9,14 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "backend/bpf_backend.h"
 #include "files/traced_files.h"
 
 namespace polytrace {
 
 namespace {
 
-Napi::Buffer<uint8_t> to_buffer(Napi::Env env, const std::vector<uint8_t>& bytes) {
-  return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
+template <typename Bytes>
+Napi::Buffer<uint8_t> to_buffer(Napi::Env env, const Bytes& bytes) {
+  return Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
 Napi::Value to_object(Napi::Env env, const FilePart& part) {
@@ -52,16 +54,21 @@ FileThreads::Result pass_on(const std::shared_ptr<Fd>& fd) {
 // Of each process: lengths of executable, cwd and command line, and flags.
 enum { TEXT_NUMBERS = 4, RUNS_HOST_FILE = 1, HAS_HOST_ROOT = 2 };
 
+WantedTexts to_wanted(uint8_t texts) {
+  return {.executable = (texts & TEXT_EXECUTABLE) != 0,
+          .cwd = (texts & TEXT_CWD) != 0,
+          .thread_name = (texts & TEXT_THREAD_NAME) != 0,
+          .root = (texts & TEXT_ROOT) != 0};
+}
+
 // All texts one after the other, so that JavaScript gets few objects.
 Napi::Value to_object(Napi::Env env, const std::vector<ProcessTexts>& all, bool is_dropped) {
   auto numbers = Napi::Uint32Array::New(env, all.size() * TEXT_NUMBERS);
-  std::vector<uint8_t> bytes;
+  std::string bytes;
   size_t at = 0;
   for (const ProcessTexts& texts : all) {
     const auto& command_line = texts.facts.command_line;
-    bytes.insert(bytes.end(), texts.executable.begin(), texts.executable.end());
-    bytes.insert(bytes.end(), texts.cwd.begin(), texts.cwd.end());
-    bytes.insert(bytes.end(), command_line.begin(), command_line.end());
+    bytes.append(texts.executable).append(texts.cwd).append(command_line);
     numbers[at++] = static_cast<uint32_t>(texts.executable.size());
     numbers[at++] = static_cast<uint32_t>(texts.cwd.size());
     numbers[at++] = static_cast<uint32_t>(command_line.size());
@@ -151,12 +158,12 @@ Napi::Value FileReader::read_process(const Napi::CallbackInfo& info) {
   });
 }
 
-// (a thread of each process, 1 for each kernel thread or 0, whether this process has the host's mounts)
+// (a thread of each process, enum missing_text of each process, whether this process has the host's mounts)
 Napi::Value FileReader::read_processes(const Napi::CallbackInfo& info) {
   const auto threads = info[0].As<Napi::Uint32Array>();
-  const auto kinds = info[1].As<Napi::Uint8Array>();
-  std::vector<ListedProcess> processes(std::min(threads.ElementLength(), kinds.ElementLength()));
-  for (size_t i = 0; i < processes.size(); i++) processes[i] = {threads[i], kinds[i] != 0};
+  const auto wanted = info[1].As<Napi::Uint8Array>();
+  std::vector<ListedProcess> processes(std::min(threads.ElementLength(), wanted.ElementLength()));
+  for (size_t i = 0; i < processes.size(); i++) processes[i] = {threads[i], to_wanted(wanted[i])};
   auto batch = std::make_shared<ProcessBatch>(std::move(processes), info[2].ToBoolean());
   const auto finish = [batch](bool is_dropped) -> FileThreads::Result {
     return [batch, is_dropped](Napi::Env env) { return to_object(env, batch->take(), is_dropped); };

@@ -15,6 +15,7 @@
 #include "binding/hook_spec_reader.h"
 #include "binding/pins.h"
 #include "btf/btf_types.h"
+#include "files/traced_files.h"
 
 namespace polytrace {
 
@@ -33,6 +34,24 @@ bool flag_argument(const Napi::CallbackInfo& info, size_t index) { return info[i
 std::span<const uint8_t> bytes_argument(const Napi::CallbackInfo& info, size_t index) {
   const auto array = info[index].As<Napi::Uint8Array>();
   return {array.Data(), array.ByteLength()};
+}
+
+template <typename Element>
+Napi::Value copy_array(Napi::Env env, const std::vector<Element>& from) {
+  auto array = Napi::TypedArrayOf<Element>::New(env, from.size());
+  std::copy(from.begin(), from.end(), array.Data());
+  return array;
+}
+
+Napi::Value to_object(Napi::Env env, const RunningProcesses& list) {
+  const auto* records = reinterpret_cast<const char*>(list.all.data());
+  auto result = Napi::Object::New(env);
+  result.Set("records", Napi::Buffer<char>::Copy(env, records, list.all.size() * sizeof(running_process)));
+  result.Set("texts", Napi::Buffer<char>::Copy(env, list.texts.data(), list.texts.size()));
+  result.Set("ends", copy_array<uint32_t>(env, list.ends));
+  result.Set("threads", copy_array<uint32_t>(env, list.threads));
+  result.Set("missing", copy_array<uint8_t>(env, list.missing));
+  return result;
 }
 
 process_sets sets_argument(const Napi::CallbackInfo& info, size_t index = 0) {
@@ -126,6 +145,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::name_mark>>("nameMark"),
                          InstanceMethod<&Session::call<&Session::read_sums>>("readSums"),
                          InstanceMethod<&Session::call<&Session::list_processes>>("listProcesses"),
+                         InstanceMethod<&Session::call<&Session::check_processes>>("checkProcesses"),
+                         InstanceMethod<&Session::call<&Session::list_pids>>("listPids"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
                          InstanceMethod<&Session::call<&Session::self_tgid>>("selfTgid"),
@@ -470,13 +491,35 @@ Napi::Value Session::name_mark(const Napi::CallbackInfo& info) {
   });
 }
 
-// Resolves with the bytes of all struct running_process; null if the kernel cannot list them.
+// Resolves with { records, texts, ends, threads, missing } of struct RunningProcesses; null if the kernel cannot list
+// them.
 Napi::Value Session::list_processes(const Napi::CallbackInfo& info) {
-  return run_on_worker(info, [this] {
-    return [listed = backend_.list_processes()](Napi::Env env) -> Napi::Value {
-      if (!listed) return env.Null();
-      return Napi::Buffer<char>::Copy(env, listed->data(), listed->size());
+  return run_on_worker(info, [this]() -> Worker::Result {
+    // where a look-up can wait for a file system, the paths are read from /proc on other threads
+    auto listed = backend_.list_processes(has_cached_look_up());
+    listed_ = listed ? std::make_shared<RunningProcesses>(std::move(*listed)) : nullptr;
+    return [list = listed_](Napi::Env env) -> Napi::Value {
+      if (list == nullptr) return env.Null();
+      return to_object(env, *list);
     };
+  });
+}
+
+// (this process has the host's mounts): resolves with enum listed_check of each process of the list
+Napi::Value Session::check_processes(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, [this, is_host_view = flag_argument(info, 0)]() -> Worker::Result {
+    const auto list = std::exchange(listed_, nullptr);
+    if (list == nullptr) throw Failure{"SCAN", "there is no list of processes"};
+    const HostRoots roots(is_host_view);
+    auto checks = backend_.check_processes(*list, [&](const std::string& path) { return roots.open(path); });
+    return [checks = std::move(checks)](Napi::Env env) -> Napi::Value { return copy_array<uint8_t>(env, checks); };
+  });
+}
+
+// Resolves with the ids of all processes that /proc shows.
+Napi::Value Session::list_pids(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, []() -> Worker::Result {
+    return [pids = polytrace::list_pids()](Napi::Env env) -> Napi::Value { return copy_array<uint32_t>(env, pids); };
   });
 }
 

@@ -80,6 +80,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value name_mark(const Napi::CallbackInfo& info);
   Napi::Value read_sums(const Napi::CallbackInfo& info);
   Napi::Value list_processes(const Napi::CallbackInfo& info);
+  Napi::Value check_processes(const Napi::CallbackInfo& info);
+  Napi::Value list_pids(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_socket_tracking(const Napi::CallbackInfo& info);
   Napi::Value read_inode(const Napi::CallbackInfo& info);
@@ -98,7 +100,8 @@ class Session : public Napi::ObjectWrap<Session> {
   napi_env env_;
   bool has_exit_hook_ = false;
   std::shared_ptr<const KernelTypesFile> kernel_types_;
-  BpfBackend backend_;  // outlives the reader
+  BpfBackend backend_;                              // outlives the reader
+  std::shared_ptr<const RunningProcesses> listed_;  // until it is checked; only the worker uses it
   RingReader ring_;
   std::shared_ptr<struct ring_buffer> ended_ring_;  // close() hands it to the worker
   GcTracker gc_tracker_;

@@ -1,5 +1,6 @@
 #include "files/traced_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <memory>
 #include <string_view>
@@ -76,44 +78,44 @@ int open_cached(const Fd& root, const std::string& path) {
   return -1;
 }
 
-std::optional<FileKey> look_up(const Fd& root, const std::string& path) {
-  const Fd file(open_cached(root, path));
-  return read_key(file);
-}
-
 int open_folder(const char* path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
 // The host's files of executables. Many processes have the same one, so each path is looked up once.
 class HostFiles {
  public:
-  explicit HostFiles(bool is_host_view)
-      // reading the root of pid 1 can be forbidden
-      : initial_(open_folder("/proc/1/root")), here_(is_host_view ? open_folder("/") : -1) {}
+  explicit HostFiles(bool is_host_view) : roots_(is_host_view) {}
 
   bool has(const std::string& path, const FileKey& file) {
     const auto [found, is_new] = keys_.try_emplace(path);
-    if (is_new) found->second = {look_up(initial_, path), look_up(here_, path)};
-    const auto& [initial, here] = found->second;
-    return initial == file || here == file;
+    if (is_new) {
+      for (const Fd& host_file : roots_.open(path)) found->second.push_back(read_key(host_file));
+    }
+    return std::ranges::find(found->second, file) != found->second.end();
   }
 
  private:
-  const Fd initial_;
-  const Fd here_;
-  std::unordered_map<std::string, std::pair<std::optional<FileKey>, std::optional<FileKey>>> keys_;
+  const HostRoots roots_;
+  std::unordered_map<std::string, std::vector<std::optional<FileKey>>> keys_;
 };
 
-std::vector<uint8_t> read_file(uint32_t pid, const char* name) {
+std::string read_file(uint32_t pid, const char* name) {
   const Fd file(open(process_file(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
-  return file.value < 0 ? std::vector<uint8_t>() : read_bytes(file.value, COMMAND_LINE_MAX, 0);
+  std::string bytes;
+  if (file.value < 0) return bytes;
+  // most are short: one call then reads all of them
+  char first[4096];
+  const ssize_t got = read(file.value, first, sizeof(first));
+  bytes.assign(first, static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  if (bytes.size() < sizeof(first)) return bytes;
+  const std::vector<uint8_t> rest = read_bytes(file.value, COMMAND_LINE_MAX - sizeof(first), sizeof(first));
+  return bytes.append(rest.begin(), rest.end());
 }
 
 // Returns the target of a link of /proc; nothing if it cannot be read.
 std::string read_link(uint32_t pid, const char* name) {
-  std::string target(PATH_MAX, '\0');
-  const ssize_t got = readlink(process_file(pid, name).c_str(), target.data(), target.size());
-  target.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-  return target;
+  char target[PATH_MAX];
+  const ssize_t got = readlink(process_file(pid, name).c_str(), target, sizeof(target));
+  return {target, static_cast<size_t>(std::max<ssize_t>(got, 0))};
 }
 
 ProcessFacts read_facts(uint32_t pid, const std::string& executable, HostFiles& host) {
@@ -125,18 +127,21 @@ ProcessFacts read_facts(uint32_t pid, const std::string& executable, HostFiles& 
 }
 
 ProcessTexts read_texts(const ListedProcess& process, HostFiles& host) {
+  const auto& [thread, wanted] = process;
   ProcessTexts texts;
-  if (process.is_kernel_thread) {
-    const std::vector<uint8_t> name = read_file(process.thread, "comm");
-    texts.executable.assign(name.begin(), std::find(name.begin(), name.end(), '\n'));
-    texts.cwd = read_link(process.thread, "cwd");
-    return texts;
+  if (wanted.cwd) texts.cwd = read_link(thread, "cwd");
+  if (wanted.thread_name) {
+    texts.executable = read_file(thread, "comm");
+    texts.executable.resize(std::min(texts.executable.find('\n'), texts.executable.size()));
+  } else if (wanted.executable) {
+    texts.executable = read_link(thread, "exe");
+    if (!texts.executable.empty()) texts.facts = read_facts(thread, texts.executable, host);
+  } else {
+    texts.facts.command_line = read_file(thread, "cmdline");
   }
-  texts.executable = read_link(process.thread, "exe");
-  texts.cwd = read_link(process.thread, "cwd");
-  if (texts.executable.empty()) return texts;
-  texts.facts = read_facts(process.thread, texts.executable, host);
-  if (texts.executable.ends_with(DELETED)) texts.has_host_root = read_link(process.thread, "root") == "/";
+  if (wanted.root || (wanted.executable && texts.executable.ends_with(DELETED))) {
+    texts.has_host_root = read_link(thread, "root") == "/";
+  }
   return texts;
 }
 
@@ -167,6 +172,40 @@ bool is_local_file(const std::string& path) {
   if (!key) return false;
   const std::vector<Device> local = list_local_devices(static_cast<uint32_t>(getpid()));
   return std::find(local.begin(), local.end(), key->device) != local.end();
+}
+
+HostRoots::HostRoots(bool is_host_view) {
+  // reading the root of pid 1 can be forbidden
+  roots_.emplace_back(open_folder("/proc/1/root"));
+  if (is_host_view) roots_.emplace_back(open_folder("/"));
+}
+
+bool has_cached_look_up() {
+  open_how how = {.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | CACHED};
+  const Fd root(static_cast<int>(syscall(__NR_openat2, AT_FDCWD, "/", &how, sizeof(how))));
+  return root.value >= 0;
+}
+
+std::vector<Fd> HostRoots::open(const std::string& path) const {
+  std::vector<Fd> files;
+  for (const Fd& root : roots_) {
+    Fd file(open_cached(root, path));
+    if (file.value >= 0) files.push_back(std::move(file));
+  }
+  return files;
+}
+
+std::vector<uint32_t> list_pids() {
+  std::vector<uint32_t> pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc"), closedir);
+  if (folder == nullptr) throw Failure{errno_name(errno), "cannot list the processes", errno};
+  while (const dirent* entry = readdir(folder.get())) {
+    const std::string_view name = entry->d_name;
+    uint32_t pid = 0;
+    const auto [end, error] = std::from_chars(name.begin(), name.end(), pid);
+    if (error == std::errc() && end == name.end()) pids.push_back(pid);
+  }
+  return pids;
 }
 
 ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view) {

@@ -63,7 +63,7 @@ struct Mapping {
 std::vector<Mapping> find_mappings(uint32_t pid, std::span<const uint64_t> addresses);
 
 struct ProcessFacts {
-  std::vector<uint8_t> command_line;
+  std::string command_line;
   bool runs_host_file = false;  // the executable is the host's file of its path
 };
 
@@ -71,17 +71,42 @@ struct ProcessFacts {
 // mounts, and can look the path up in its own root.
 ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view);
 
+// The texts of a process that are read, beside its command line.
+struct WantedTexts {
+  bool executable = false;  // also says whether it is the host's file
+  bool cwd = false;
+  bool thread_name = false;  // of a kernel thread, which has no command line
+  bool root = false;         // executable: only if that was removed
+};
+
 struct ListedProcess {
   uint32_t thread = 0;  // a thread that has not ended
-  bool is_kernel_thread = false;
+  WantedTexts wanted;
 };
 
 struct ProcessTexts {
   std::string executable;  // the target of the link; the name of a kernel thread
   std::string cwd;
   ProcessFacts facts;
-  bool has_host_root = false;  // its root is the root of this process; known for removed executables only
+  bool has_host_root = false;  // its root is the root of this process
 };
+
+// True if the kernel can look a path up without asking any file system: since Linux 5.12.
+bool has_cached_look_up();
+
+// The roots of the host's mounts, as far as this process may use them: that of pid 1, and its own with `is_host_view`.
+class HostRoots {
+ public:
+  explicit HostRoots(bool is_host_view);
+  // Opens the host's files with this path (O_PATH): the path of a running executable is in the kernel's cache.
+  std::vector<Fd> open(const std::string& path) const;
+
+ private:
+  std::vector<Fd> roots_;
+};
+
+// Lists the ids of all processes that /proc shows. Nothing that a process has chosen can make it wait.
+std::vector<uint32_t> list_pids();
 
 // Reads many processes as read_process() does. It can stop at any of them for ever, so what is complete can be taken
 // by another thread at any time.

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cgroups } from '../../lib/containers/cgroups.js';
@@ -15,7 +16,7 @@ import { Clock } from '../../lib/process/clock.js';
 import { isInHostNamespace } from '../../lib/process/proc-files.js';
 import { listProcesses } from '../../lib/process/procfs.js';
 import type { Process, Tracer } from '../../types/index.js';
-import { needsOwnSpeed, needsRoot, openTracer, runScript, Workshop } from './support.js';
+import { needsOwnSpeed, needsRoot, openTracer, runScript, traceRun, Workshop } from './support.js';
 import { YARDSTICK } from './yardstick.js';
 
 /** Most bytes of one argument of an exec in a record. */
@@ -33,6 +34,7 @@ describe('already running processes', function () {
   before(() => (shop = new Workshop()));
   after(() => {
     for (const child of children) child.kill('SIGKILL');
+    if (shop !== undefined) execFileSync('rm', ['-rf', join(shop.folder, 'paths')]); // too deep for rmSync()
     shop?.remove();
   });
 
@@ -117,6 +119,80 @@ describe('already running processes', function () {
     } finally {
       await tracer.close();
     }
+  });
+
+  it('are the same with paths that the list does not have, or that are strange', async () => {
+    const wait = 'echo $$; read -r _';
+    const own = join(shop.folder, 'paths');
+    mkdirSync(own);
+    const many = join(own, 'many');
+    execFileSync('cc', ['-O1', '-static', '-o', many, join(__dirname, 'programs', 'many.c')]);
+    copyFileSync('/bin/dash', join(own, 'over'));
+    copyFileSync(many, join(own, 'removed'));
+    // a process that is ready, and says no pid, has that of its command
+    const inShell = (script: string): Promise<number> => start('sh', ['-c', script]);
+    const shown = new Map([
+      ['bytes', await inShell(`cd ${own}; name=$(printf 'a\\377b'); mkdir "$name"; cp /bin/dash "$name/c d"; cd "$name"; exec "./c d" -c '${wait}'`)],
+      ['removed folder', await inShell(`mkdir ${own}/gone; cd ${own}/gone; rmdir ${own}/gone; ${wait}`)],
+      ['long folder', await start('perl', ['-e', `$| = 1; chdir '${own}'; for (1 .. 25) { mkdir 'x' x 200; chdir 'x' x 200 } print "$$\n"; <STDIN>`])],
+      ['4,010 bytes', await start('perl', ['-e', `$| = 1; use Cwd; chdir '${own}'; for (;;) { my $left = 4010 - length(getcwd()) - 1; last if $left < 1; my $name = 'y' x ($left > 100 ? 100 : $left); mkdir $name; chdir $name or die; last if $left <= 100 } print "$$\n"; <STDIN>`])],
+      ['many names', await start('perl', ['-e', `$| = 1; chdir '${own}'; for (1 .. 1200) { mkdir 'z'; chdir 'z' } print "$$\n"; <STDIN>`])],
+      ['root', await start('chroot', [own, '/many'])],
+      ['removed in a root', await start('chroot', [own, '/removed'])],
+      ['unmounted folder', await start('unshare', ['--mount', 'sh', '-c', `mount -t tmpfs none /mnt; cd /mnt; umount -l /mnt; ${wait}`])],
+      ['other file of the path', await start('unshare', ['--mount', 'sh', '-c', `mount --bind ${own}/over /bin/sh; exec /bin/sh -c '${wait}'`])],
+      ['private copy of the mounts', await start('unshare', ['--mount', 'sh', '-c', wait])],
+      ['long arguments', await start('sh', ['-c', wait, ...Array.from({ length: 15 }, (_, i) => String(i).repeat(60_000))])],
+      ['memfd', await start(shop.helper, ['memfd', '/bin/dash', '-c', wait])],
+    ]); // prettier-ignore
+    rmSync(join(own, 'removed'));
+    const tracer: Tracer = await openTracer({ nodeName: 'node' });
+    try {
+      const proc = await readFromProc();
+      for (const [name, pid] of shown) {
+        const found = describeProcess(tracer.process(pid));
+        assert.ok(found !== undefined, name);
+        assert.deepEqual(found, describeProcess(proc.findRunning(pid)?.view), name);
+      }
+      const of = (name: string): Process => tracer.process(shown.get(name) as number) as Process;
+      assert.match(of('bytes').executable, /a\udcffb\/c d$/);
+      assert.match(of('removed folder').cwd, /\/gone \(deleted\)$/);
+      assert.equal(of('root').executable, many);
+      assert.equal(of('4,010 bytes').cwd.length, 4010);
+      assert.equal(of('many names').cwd.length, own.length + 2400);
+      const isUntrusted = [...shown.keys()].filter((name) => of(name).binaryUntrusted);
+      assert.deepEqual(isUntrusted, ['removed in a root', 'other file of the path']);
+      assert.equal(of('long arguments').argv.length, 17);
+      assert.equal(of('memfd').executable, '/memfd:kept');
+    } finally {
+      await tracer.close();
+    }
+  });
+
+  it('are read with one file of /proc each, and the paths come from the kernel', async function () {
+    const [major = 0, minor = 0] = release().split('.').map(Number);
+    // older kernels check the program that knows the paths for too long
+    if (major < 6 || (major === 6 && minor < 2)) this.skip();
+    const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: calls }
+spec:
+  kprobes:
+  - { call: sys_openat, syscall: true, args: [{ index: 1, type: string }], selectors: [{ matchArgs: [{ index: 1, operator: Prefix, values: [/proc/] }] }] }
+  - { call: sys_readlink, syscall: true, args: [{ index: 0, type: string }], selectors: [{ matchArgs: [{ index: 0, operator: Prefix, values: [/proc/] }] }] }`;
+    const countCalls = async (): Promise<number> => {
+      const events = await traceRun(() => runScript('await (await polytrace.openTracer()).close();'), { policies: [{ yaml }] });
+      return events.filter(({ type }) => type === 'process_kprobe').length;
+    };
+    const few = await countCalls().catch((error: Error) => {
+      if (!/cannot be attached/.test(error.message)) throw error;
+      return this.skip(); // a kernel without kprobes
+    });
+    const many = join(shop.folder, 'more');
+    execFileSync('cc', ['-O1', '-static', '-o', many, join(__dirname, 'programs', 'many.c')]);
+    await start(many, ['1000']);
+    const calls = (await countCalls()) - few;
+    assert.ok(calls > 900 && calls < 1100, `${calls} calls for 1,000 processes`);
   });
 
   it(`a tracer opens beside ${PROCESSES} processes, and the event loop waits for at most ${DELAY_MS} ms`, async function () {

@@ -59,14 +59,14 @@ describe('the reader of files', () => {
         });
       },
     } as unknown as NativeBinding);
-    const processes = [1, 2, 3, 4, 5].map((livingThread) => ({ livingThread, isKernelThread: false }));
-    const all = await reader.readProcesses(processes, true);
+    const all = await reader.readProcesses(Uint32Array.of(1, 2, 3, 4, 5), new Uint8Array(5), true);
     assert.deepEqual(asked, [[1, 2, 3, 4, 5], [4, 5], [5]]);
     assert.deepEqual(all.map((texts) => texts?.executable.toString()), ['/a', '/a', undefined, '/a', '/a']); // prettier-ignore
     assert.deepEqual(all[4], {
       executable: Buffer.from('/a'),
       cwd: Buffer.from('/b'),
-      facts: { commandLine: Buffer.from('0'), runsHostFile: true },
+      commandLine: Buffer.from('0'),
+      runsHostFile: true,
       hasHostRoot: true,
     });
   });
@@ -74,6 +74,22 @@ describe('the reader of files', () => {
   it('knows nothing of the rest when no thread is left', async () => {
     const native = new SilentReader();
     const reader = new FileReader({ FileReader: function FakeReader() { return native; } } as unknown as NativeBinding); // prettier-ignore
-    assert.deepEqual(await reader.readProcesses([{ livingThread: 1, isKernelThread: false }], true), []);
+    assert.deepEqual(await reader.readProcesses(Uint32Array.of(1), new Uint8Array(1), true), []);
+  });
+
+  it('short texts of a batch share its memory; of long ones, no process keeps those of the others', async () => {
+    const memoryOf = async (length: number): Promise<number[]> => {
+      const batch = {
+        bytes: Buffer.alloc(2 * length, 'a'),
+        numbers: Uint32Array.of(0, 0, length, 0, 0, 0, length, 0),
+        isDropped: false,
+      };
+      const native = Object.assign(new SilentReader(), { readProcesses: () => Promise.resolve(batch) });
+      const reader = new FileReader({ FileReader: function FakeReader() { return native; } } as unknown as NativeBinding); // prettier-ignore
+      const all = await reader.readProcesses(Uint32Array.of(1, 2), new Uint8Array(2), true);
+      return all.map((texts) => texts?.commandLine.buffer.byteLength ?? 0);
+    };
+    assert.deepEqual(await memoryOf(32 * 1024), [64 * 1024, 64 * 1024]);
+    assert.deepEqual(await memoryOf(33 * 1024), [33 * 1024, 33 * 1024]);
   });
 });

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { ArgumentBudget, SHORT_BYTES } from '../../../lib/process/argument-budget.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
+import { hostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
 import { joinArea, joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
 import {
@@ -364,36 +365,58 @@ describe('processes of the list of the kernel', () => {
   const texts = {
     executable: Buffer.from('/bin/a'),
     cwd: Buffer.from('/srv'),
-    facts: { commandLine: Buffer.from('a\0b\0'), runsHostFile: true },
+    commandLine: Buffer.from('a\0b\0'),
+    runsHostFile: true,
     hasHostRoot: false,
   };
   let cache: ProcessCache;
-  const add = async (first: readonly Buffer[], second = first, known = new Set<number>()): Promise<void> => {
-    const lists = [first, second];
+  /** The texts of processes that the list does not know; `paths` are the texts of the list. */
+  const add = async (
+    all: readonly Buffer[],
+    { known = new Map<number, Partial<typeof texts>>(), checks = all.map(() => 0), paths = [] as string[] } = {},
+  ): Promise<number> => {
     cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
+    const lengths = paths.map((path) => path.length);
+    let reads = 0;
     await cache.addRunningProcesses({
-      list: () => Promise.resolve(Buffer.concat(lists.shift() ?? [])),
-      readTexts: (all) => Promise.resolve(all.map(({ pid }) => (known.has(pid) ? texts : undefined))),
+      list: () =>
+        Promise.resolve({
+          records: Buffer.concat(all),
+          texts: Buffer.from(paths.join('')),
+          ends: Uint32Array.from(lengths, (_, i) => lengths.slice(0, i + 1).reduce((sum, length) => sum + length)),
+          threads: Uint32Array.from(all, (one) => one.readUInt32LE(Layout.keyTid)),
+          missing: new Uint8Array(all.length),
+        }),
+      readTexts: (threads) => {
+        reads++;
+        return Promise.resolve(
+          [...threads].map((pid) => (known.has(pid) ? { ...texts, ...known.get(pid) } : undefined)),
+        );
+      },
+      check: () => Promise.resolve(Uint8Array.from(checks)),
+      listPids: () => Promise.resolve(Uint32Array.of(process.pid)),
     });
+    return reads;
   };
+  const all = (...pids: number[]): Map<number, Partial<typeof texts>> =>
+    new Map(pids.map((pid) => [PID_BASE + pid, {}]));
   const find = (n: number): TrackedProcess => cache.findRunning(PID_BASE + n) as TrackedProcess;
 
   it('have the fields of the kernel, and the texts of /proc', async () => {
     const fields = { credsUid: 1000, auid: 7, nsNet: 4026531840, cgroupId: 9, credsCapEffective: 5, keyExecCount: 3 };
     await add(
       [
-        listedProcess(PID_BASE + 1, { ...fields, parentTgid: PID_BASE + 2 }),
         listedProcess(PID_BASE + 2, { keyStartTime: 0, flags: RunningFlag.RUNNING_KERNEL_THREAD }),
+        listedProcess(PID_BASE + 1, { ...fields, parentTgid: PID_BASE + 2 }),
       ],
-      undefined,
-      new Set([PID_BASE + 1, PID_BASE + 2]),
+      { known: all(1, 2) },
     );
     const { uid, auid, namespaces, cgroupId, capabilities, execCount, parentProcess, ...rest } = find(1);
     assert.deepEqual(
       [uid, auid, namespaces.net, cgroupId, capabilities.effective, execCount],
       [1000, 7, 4026531840, 9n, 5n, 3],
     );
-    assert.equal(parentProcess, find(2), 'the parent has started earlier, and is later in the list');
+    assert.equal(parentProcess, find(2));
     assert.deepEqual([find(1).binary, find(1).cwd, find(1).argv, find(1).flags], ['/bin/a', '/srv', ['b'], 'procFS']);
     assert.deepEqual([find(2).binary, find(2).executable, find(2).binaryUntrusted], ['/bin/a', '', false]);
     assert.equal(rest.startLow, 5_000_123_456 % 2 ** 32);
@@ -401,27 +424,64 @@ describe('processes of the list of the kernel', () => {
     assert.equal(find(1).bootTimeNs, 5_000_000_000n);
   });
 
-  it('are untrusted if their executable was replaced, or if they have called exec meanwhile', async () => {
-    const numbers = [1, 2, 3, 4];
-    const first = numbers.map((n) => listedProcess(PID_BASE + n));
-    const second = [
-      listedProcess(PID_BASE + 1),
-      listedProcess(PID_BASE + 2, { flags: RunningFlag.RUNNING_FORGED }),
-      listedProcess(PID_BASE + 3, { keyExecCount: 1 }),
-      // another process with the number of one that has ended
-      listedProcess(PID_BASE + 4, { keyStartTime: 99, keyExecCount: 1 }),
-    ];
-    await add(first, second, new Set(numbers.map((n) => PID_BASE + n)));
-    assert.deepEqual(
-      numbers.map((n) => find(n).binaryUntrusted),
-      [false, true, true, false],
+  it('have the paths of the list, and only the command line of /proc', async () => {
+    const only = { executable: Buffer.alloc(0), cwd: Buffer.alloc(0), runsHostFile: false };
+    const removed = { ...only, hasHostRoot: true };
+    const numbers = [1, 2, 3].map((n) =>
+      listedProcess(PID_BASE + n, { executable: n, cwd: 4, nsMnt: hostNamespaces().mnt[0] as number }),
     );
+    await add(numbers, {
+      known: new Map([[PID_BASE + 1, only], [PID_BASE + 2, removed]]), // prettier-ignore
+      checks: [2, 0, 2],
+      paths: ['/bin/a', '/bin/b (deleted)', '/bin/c', '/srv'],
+    });
+    const describeProcess = ({ binary, executable, cwd, argv, flags, binaryUntrusted }: TrackedProcess): unknown => [binary, executable, cwd, argv, flags, binaryUntrusted]; // prettier-ignore
+    assert.deepEqual([1, 2, 3].map((n) => describeProcess(find(n))), [
+      ['/bin/a', '/bin/a', '/srv', ['b'], 'procFS', false],
+      ['/bin/b', '/bin/b', '/srv', ['b'], 'procFS', false],
+      // no answer in time: what the list has is still known
+      ['/bin/c', '/bin/c', '/srv', [], 'procFS errorArgs', true],
+    ]); // prettier-ignore
   });
 
-  it('without an answer in time have neither a path nor arguments', async () => {
+  it('are untrusted if they are forged, or do not run the file of the host', async () => {
+    const numbers = [1, 2, 3, 4, 5];
+    await add(numbers.map((n) => listedProcess(PID_BASE + n, { executable: n === 1 ? 0 : 1 })), {
+      known: all(...numbers),
+      checks: [0, 2, 3, 1],
+      paths: ['/bin/b'],
+    }); // prettier-ignore
+    // of the first one, the executable was read from /proc, and all of them were read as a file of the host
+    assert.deepEqual(
+      numbers.map((n) => find(n).binaryUntrusted),
+      [false, false, true, true, true],
+    );
+    await add([listedProcess(PID_BASE + 1, { executable: 1 })], {
+      known: new Map([[PID_BASE + 1, { runsHostFile: false }]]),
+      paths: ['/bin/b'],
+    });
+    assert.equal(find(1).binaryUntrusted, true);
+  });
+
+  it('are read in parts, and those that only /proc shows are added', async () => {
+    const numbers = Array.from({ length: 300 }, (_, i) => i);
+    assert.equal(await add(numbers.map((n) => listedProcess(PID_BASE + n)), { known: all(...numbers) }), 10); // prettier-ignore
+    assert.ok(numbers.every((n) => find(n).binary === '/bin/a'));
+    assert.equal(cache.findRunning(process.pid)?.executable, process.execPath);
+  });
+
+  it('without an answer in time have neither a path nor arguments, if the list has none', async () => {
     await add([listedProcess(PID_BASE + 1)]);
     const { binary, argv, binaryUntrusted, flags } = find(1);
     assert.deepEqual([binary, argv, binaryUntrusted, flags], ['', [], true, 'procFS errorFilename']);
+  });
+
+  it('a failure of a read is that of all', async () => {
+    cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
+    const fail = (): Promise<never> => Promise.reject(new Error('no memory'));
+    const list = { records: listedProcess(1), texts: Buffer.alloc(0), ends: new Uint32Array(), threads: Uint32Array.of(1), missing: new Uint8Array(1) }; // prettier-ignore
+    const source = { list: () => Promise.resolve(list), readTexts: fail, check: fail, listPids: fail };
+    await assert.rejects(cache.addRunningProcesses(source), /no memory/);
   });
 });
 
