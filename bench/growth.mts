@@ -77,7 +77,7 @@ interface Opened {
 const ROUNDS = 3;
 
 /** openTracer beside a growing number of processes. */
-export async function processRows(sizes: readonly number[] = SIZES): Promise<Rows> {
+export async function processRows(sizes: readonly number[] = [...SIZES, 5000].sort((a, b) => a - b)): Promise<Rows> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-growth-'));
   const program = join(folder, 'children');
   const rows: string[][] = [];
