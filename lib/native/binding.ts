@@ -283,7 +283,7 @@ export interface ProcessFacts {
 }
 
 /** The processes that run. Parents are before their children if possible. */
-export interface ProcessList {
+interface ProcessList {
   /** A struct running_process of each. Its `executable` and `cwd` are numbers of texts, from 1; 0: only /proc knows it. */
   readonly records: Buffer;
   /** All different texts, one after the other, and where each ends. */

@@ -56,7 +56,7 @@ bool has(const running_process& process, running_flag flag) { return (process.fl
 
 // A struct of the iterator, and the paths in front of it.
 struct ListedPaths {
-  running_process process;
+  running_process process = {};
   std::string_view executable, cwd;
 };
 
