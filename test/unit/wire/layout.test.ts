@@ -8,7 +8,7 @@ import { ROOT } from '../../project.js';
 
 const { AbiLimit, LAYOUT_HASH, RecordLimit, SyscallBit, Value } = layout;
 
-/** Enums that only the kernel programs need as a whole. */
+/** Enums that only the kernel programs and the addon need as a whole. */
 const KERNEL_ENUMS: ReadonlySet<string> = new Set<keyof typeof layout>([
   'AbiLimit',
   'RecordLimit',
@@ -22,6 +22,8 @@ const KERNEL_ENUMS: ReadonlySet<string> = new Set<keyof typeof layout>([
   'DirectKeyState',
   'StackCacheSize',
   'FrameKind',
+  'InodeSlot',
+  'RunningFlag',
 ]);
 /** Members that are the absence of the others. */
 const ABSENT: ReadonlySet<string> = new Set(['EVENT_SIGNAL_FAILED', 'RATE_NONE', 'SIGNATURE_INVALID', 'GROUP_NO_SET']);
