@@ -103,9 +103,15 @@ export class HookGroups {
   readonly #memberships = new Map<number, GroupMembership>();
   readonly #reasons = new Map<number, string>();
   #moves = 0;
+  #opened = 0;
 
   constructor(parts: GroupParts) {
     this.#parts = parts;
+  }
+
+  /** Number of groups that were ever opened. */
+  get opened(): number {
+    return this.#opened;
   }
 
   /** Undefined for a hook with a program of its own. */
@@ -291,6 +297,7 @@ export class HookGroups {
       members,
     };
     this.#groups.push(group);
+    this.#opened++;
     return group;
   }
 

@@ -179,10 +179,17 @@ export async function prepareKernelSymbols(): Promise<void> {
   if (known === undefined) await readOnce();
 }
 
-/** To be called before and after BPF programs are loaded. The next stack trace begins to read the symbols again. */
+/** To be called before BPF programs are loaded: until the symbols are read again, nobody knows what is where they are. */
 export function expireKernelSymbols(): void {
   expirations++;
   if (known !== undefined) known.readAt = undefined;
+}
+
+/** To be called after BPF programs were loaded: reads the symbols, with theirs. */
+export async function refreshKernelSymbols(): Promise<void> {
+  expireKernelSymbols();
+  await reading; // it may have begun before
+  await readOnce();
 }
 
 /** Returns the function that contains the address. Old symbols are read again, and used until then. */

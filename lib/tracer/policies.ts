@@ -26,7 +26,7 @@ import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { HookGroups } from '../attach/hook-groups.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
-import { expireKernelSymbols, prepareKernelSymbols } from '../events/kernel-symbols.js';
+import { expireKernelSymbols, prepareKernelSymbols, refreshKernelSymbols } from '../events/kernel-symbols.js';
 import type { AttachContext, AttachResult, AttachRequest } from '../attach/request.js';
 import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
 import {
@@ -431,6 +431,7 @@ export class PolicySet {
       if (compiled.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.enableProcessState();
       if (isEnforcing(compiled)) await this.#protect();
       const hasKernelStacks = compiled.hooks.some((hook) => allActions(hook).some((each) => each.kernelStack === true));
+      const groupsBefore = this.#groups?.opened;
       if (hasKernelStacks) {
         await prepareKernelSymbols();
         expireKernelSymbols();
@@ -453,7 +454,7 @@ export class PolicySet {
       const attached = first === undefined ? [] : [await attach(first)];
       attached.push(...(await runAtOnce(others, this.#loadsAtOnce(compiled), attach)));
       hooks.splice(0, hooks.length, ...attached.filter((hook) => hook !== undefined));
-      if (hasKernelStacks) expireKernelSymbols();
+      if (hasKernelStacks && this.#hasNewPrograms(hooks, groupsBefore)) await refreshKernelSymbols();
       await this.#containerUprobes.add(uprobes);
       throwIfAborted(signal);
     } catch (error) {
@@ -461,6 +462,11 @@ export class PolicySet {
       throw error;
     }
     return attachedPolicy;
+  }
+
+  /** False if all hooks are in groups that there were before. */
+  #hasNewPrograms(hooks: AttachedPolicy['hooks'], groupsBefore: number | undefined): boolean {
+    return this.#groups?.opened !== groupsBefore || hooks.some(({ id }) => this.#groups?.membership(id) === undefined);
   }
 
   /** Enforcers and pins need the hooks before them. */

@@ -46,7 +46,7 @@ namespace {
 constexpr std::string_view DELETED = " (deleted)";
 
 // Host's files that are open at the same time. There are two for a path at most.
-constexpr size_t OPEN_MAX = 256;
+constexpr size_t OPEN_MAX = 64;
 
 bool starts_before(const running_process& a, const running_process& b) {
   return a.key.start_time != b.key.start_time ? a.key.start_time < b.key.start_time : a.key.tgid < b.key.tgid;

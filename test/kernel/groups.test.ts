@@ -248,6 +248,47 @@ describeOnce('policies that share one program', function () {
     });
   }
 
+  it('each policy has its own mode, rate and stacks, in the events of one call', async () => {
+    const recording = await Recording.open(undefined, { enforcement: true });
+    const { tracer } = recording;
+    const onFile = (name: string, actions: string): string =>
+      kprobePolicy(
+        name,
+        fileHook(`- matchArgs:
+  - {index: 0, operator: Equal, values: ["${file(1)}"]}
+  - {index: 1, operator: Equal, values: ["4"]}
+  matchActions: [${actions}]`),
+      );
+    const signal = '{action: Signal, argSig: 28}';
+    try {
+      for (const name of ['enforcing', 'watching']) await tracer.addPolicy({ yaml: onFile(name, signal) });
+      await tracer.setPolicyMode('watching', 'monitor');
+      const rates = [`{action: Post, rateLimit: 1m, rateLimitScope: global}`, '{action: Post, rateLimit: 1m}'];
+      for (const [i, rate] of rates.entries()) await tracer.addPolicy({ yaml: onFile(`rate-${i}`, rate) });
+      const events = await recording.hooksDuring(() => [0, 1].forEach(() => read(file(1))));
+      const own = (name: string): ProcessKprobeEvent[] => events.filter(({ policyName }) => policyName === name);
+      const reads = own('enforcing').length;
+      assert.ok(reads >= 2);
+      assert.equal(own('watching').length, reads);
+      for (const { actions } of own('enforcing')) assert.deepEqual(actions[0], { ...SIGNALLED, outcome: 'done' });
+      for (const { actions } of own('watching')) assert.deepEqual(actions[0], { ...SIGNALLED, outcome: 'monitored' });
+      assert.equal(own('rate-0').length, 1, 'one event for all processes');
+      assert.equal(own('rate-1').length, 2, 'one event for each thread');
+      // a policy that comes again begins again, also with the same numbers in the kernel
+      await tracer.removePolicy('rate-0');
+      await tracer.addPolicy({ yaml: onFile('rate-0', rates[0] as string) });
+      const again = await recording.hooksDuring(() => read(file(1)));
+      assert.equal(again.filter(({ policyName }) => policyName === 'rate-0').length, 1);
+      const status = (name: string): PolicyStatus | undefined => tracer.policies().find((each) => each.name === name);
+      assert.equal(status('enforcing')?.enforced, status('enforcing')?.matched);
+      assert.equal(status('watching')?.enforced, 0);
+      assert.equal(status('rate-1')?.suppressed, (status('rate-1')?.matched ?? 0) - 3);
+      for (const name of ['watching', 'rate-1']) assert.equal(status(name)?.hooks[0]?.grouped, true);
+    } finally {
+      await recording.close();
+    }
+  });
+
   it('16 random policies report and do the same as separate programs and as groups', async () => {
     const policies = Array.from({ length: 16 }, (_, i) => ({ yaml: randomPolicy(i) }));
     // the group first: a trampoline has 38 places
@@ -281,6 +322,7 @@ describeOnce('policies that share one program', function () {
   });
 });
 
+const SIGNALLED = { action: 'signal', signal: 28 } as const;
 const OPTIONS = { enforcement: true, stackAddresses: true } as const;
 const PROGRAMS = ['/usr/bin/cat', '/usr/bin/md5sum', '/usr/bin/wc'];
 const PATHS = ['aa/x', 'aa/y', 'ab/x', 'ab/xx', 'b', 'bb.txt', 'c.txt'].map((name) => `${FOLDER}/twin/${name}`);

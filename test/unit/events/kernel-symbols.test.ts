@@ -6,6 +6,7 @@ import {
   findKernelFunction,
   KernelSymbols,
   prepareKernelSymbols,
+  refreshKernelSymbols,
 } from '../../../lib/events/kernel-symbols.js';
 
 const parse = (text: string): KernelSymbols => runToCompletion(KernelSymbols.parse(Buffer.from(text)));
@@ -66,6 +67,8 @@ describe('functions of the kernel', () => {
     await prepareKernelSymbols();
     const before = findKernelFunction(0xffffffff81000000n);
     expireKernelSymbols();
+    assert.deepEqual(findKernelFunction(0xffffffff81000000n), before);
+    await refreshKernelSymbols();
     assert.deepEqual(findKernelFunction(0xffffffff81000000n), before);
   });
 });
