@@ -196,7 +196,7 @@ export async function refreshKernelSymbols(): Promise<void> {
 export function findKernelFunction(address: bigint): KernelFunction | undefined {
   const own = (known ??= toKnown(runToCompletion(readAndParse()), performance.now()));
   const isOld = own.readAt === undefined || performance.now() - own.readAt > FRESH_MS;
-  if (isOld) void readOnce();
+  if (isOld) readOnce().catch(() => undefined); // without memory, the old ones stay
   let found = own.found.get(address);
   if (found === undefined) {
     found = own.symbols.find(address);
