@@ -52,7 +52,7 @@ export class KernelSymbols {
       if (end - at < TYPE_AT + 3 || !FUNCTION_TYPES.has(text[at + TYPE_AT] as number)) continue;
       const upper = parseHex(text, at);
       if (upper < LOWEST_UPPER) continue;
-      if (count === starts.length) [starts, lines] = [doubled(starts), doubled(lines)];
+      if (count === starts.length) [starts, lines] = [growArray(starts), growArray(lines)];
       starts[count] = (upper - LOWEST_UPPER) * 2 ** 32 + parseHex(text, at + 8);
       lines[count++] = at;
     }
@@ -103,7 +103,8 @@ const FUNCTION_TYPES: ReadonlySet<number> = new Set(Buffer.from('tTwW'));
 const LINES_PER_STEP = 4096;
 const FEW_FUNCTIONS = 65536;
 
-function doubled<T extends Float64Array | Uint32Array>(array: T): T {
+/** Returns a copy with twice the room. */
+function growArray<T extends Float64Array | Uint32Array>(array: T): T {
   const larger = new (array.constructor as new (length: number) => T)(2 * array.length);
   larger.set(array);
   return larger;

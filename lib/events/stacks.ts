@@ -15,7 +15,7 @@ export function readStackAddresses(chunk: RecordChunk, at: number, ref: number):
   return Array.from({ length: Math.floor(length / 8) }, (_, i) => chunk.u64(at + offset + 8 * i));
 }
 
-/** Of an address that is in no known function, only the address is known. */
+/** A frame has no symbol if no known function contains its address. */
 export function resolveKernelFrames(addresses: readonly bigint[], withAddresses: boolean): StackFrame[] {
   return addresses.map((address) => {
     const frame = { ...findKernelFunction(address) };

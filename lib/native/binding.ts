@@ -291,7 +291,7 @@ interface ProcessList {
   readonly ends: Uint32Array;
   /** A thread of each process that has not ended. */
   readonly threads: Uint32Array;
-  /** What readProcesses() has to read beside the command line: a sum of enum missing_text for each process. */
+  /** For each process, what readProcesses() reads in addition to its command line: bits of enum missing_text, ORed. */
   readonly missing: Uint8Array;
 }
 

@@ -133,12 +133,15 @@ export function fileReader(): FileReader {
   return (reader ??= new FileReader(loadBinding()));
 }
 
+/** A second one, for processReader(): all tracers share both, because each has a thread. */
+let secondReader: FileReader | undefined;
+
 /** Returns a function that reads processes as readProcesses() does: two calls at a time, on threads of two readers. */
 export function processReader(): FileReader['readProcesses'] {
-  const readers = [fileReader(), new FileReader(loadBinding())];
+  let next = fileReader();
+  let other = (secondReader ??= new FileReader(loadBinding()));
   return async (...batch) => {
-    const [next] = readers;
-    readers.reverse();
-    return (next ?? fileReader()).readProcesses(...batch);
+    [next, other] = [other, next];
+    return next.readProcesses(...batch);
   };
 }

@@ -29,7 +29,7 @@ export interface ProcessTexts {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** What the processes of a list share. */
+/** The parts of a list to which all its processes refer. */
 class SharedList {
   readonly records: RecordChunk;
   readonly #texts: Buffer;

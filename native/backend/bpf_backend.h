@@ -88,7 +88,7 @@ struct RunningProcesses {
   std::vector<uint32_t> ends;     // of the texts
 };
 
-// What has become of a listed process, as a sum.
+// The result of a check of a listed process: bits, ORed.
 enum listed_check { CHECK_FORGED = 1, CHECK_HOST_FILE = 2 };
 
 // Returns descriptors (O_PATH) of the host's files with this path. Must not wait for a file system.

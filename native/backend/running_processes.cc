@@ -142,7 +142,7 @@ std::string text_of(const RunningProcesses& list, uint32_t number) {
   return list.texts.substr(from, list.ends[number - 1] - from);
 }
 
-// What the kernel says about a listed process now. A process that has ended is as it was.
+// A second list of the kernel. A process that has ended meanwhile is as in the first one.
 class LaterProcesses {
  public:
   explicit LaterProcesses(const std::vector<running_process>& all) {

@@ -4,7 +4,15 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
-import type { PolicyStatus, ProcessKprobeEvent, StackFrame, TracerEvent } from '../../types/index.js';
+import type {
+  HookStatus,
+  PolicySource,
+  PolicyStatus,
+  ProcessKprobeEvent,
+  StackFrame,
+  TracerEvent,
+  TracerOptions,
+} from '../../types/index.js';
 import {
   argumentValue,
   fileArgument,
@@ -31,6 +39,15 @@ function pathPolicy(name: string, operator: string, ...values: readonly string[]
   - {index: 0, operator: ${operator}, values: [${list}]}
   - {index: 1, operator: Equal, values: ["4"]}`),
   );
+}
+
+/** A policy on reads of one file. `more`: further members of its hook. */
+function readPolicy(name: string, path: string, action: string, more = ''): string {
+  const hook = fileHook(`- matchArgs:
+  - {index: 0, operator: Equal, values: ["${path}"]}
+  - {index: 1, operator: Equal, values: ["4"]}
+  matchActions: [${action}]`);
+  return kprobePolicy(name, hook.replace('args:', `${more}args:`));
 }
 
 /** A policy on one file. The operator depends on the number. */
@@ -210,14 +227,7 @@ describeOnce('policies that share one program', function () {
     it(`${where}, the first policy moves into a group while calls run, and reports each once`, async () => {
       const recording = await Recording.open(undefined, { enforcement: true });
       const { tracer } = recording;
-      const onFile = (name: string, path: string): string =>
-        kprobePolicy(
-          name,
-          fileHook(`- matchArgs:
-  - {index: 0, operator: Equal, values: ["${path}"]}
-  - {index: 1, operator: Equal, values: ["4"]}
-  matchActions: [{action: ${action}}]`).replace('args:', `${more}args:`),
-        );
+      const onFile = (name: string, path: string): string => readPolicy(name, path, `{action: ${action}}`, more);
       const status = (name: string): PolicyStatus | undefined => tracer.policies().find((each) => each.name === name);
       try {
         await tracer.addPolicy({ yaml: onFile('first', '/dev/zero') });
@@ -251,14 +261,7 @@ describeOnce('policies that share one program', function () {
   it('each policy has its own mode, rate and stacks, in the events of one call', async () => {
     const recording = await Recording.open(undefined, { enforcement: true });
     const { tracer } = recording;
-    const onFile = (name: string, actions: string): string =>
-      kprobePolicy(
-        name,
-        fileHook(`- matchArgs:
-  - {index: 0, operator: Equal, values: ["${file(1)}"]}
-  - {index: 1, operator: Equal, values: ["4"]}
-  matchActions: [${actions}]`),
-      );
+    const onFile = (name: string, action: string): string => readPolicy(name, file(1), action);
     const signal = '{action: Signal, argSig: 28}';
     try {
       for (const name of ['enforcing', 'watching']) await tracer.addPolicy({ yaml: onFile(name, signal) });
@@ -289,38 +292,55 @@ describeOnce('policies that share one program', function () {
     }
   });
 
-  it('16 random policies report and do the same as separate programs and as groups', async () => {
-    const policies = Array.from({ length: 16 }, (_, i) => ({ yaml: randomPolicy(i) }));
-    // the group first: a trampoline has 38 places
-    const grouped = await openTracer({ policies, ...OPTIONS });
-    const separate = await openTracer({ policies, ...OPTIONS, groupPolicies: false });
+  /** Runs random policies as groups and as separate programs. Returns the events and the statuses of both. */
+  async function compareTwins(policies: readonly PolicySource[], options: TracerOptions = {}): Promise<Twins> {
+    // the group first: a trampoline has 38 places, and the separate programs may take all that are left
+    const grouped = await openTracer({ ...options, policies });
+    const separate = await openTracer({ ...options, policies, groupPolicies: false });
     const streams = [separate, grouped].map(async (tracer) => {
       const events: TracerEvent[] = [];
       for await (const event of tracer) events.push(event);
       return events;
     });
-    const reasons = grouped.policies().flatMap(({ hooks }) => hooks.map(({ separate: reason }) => reason));
-    assert.deepEqual(
-      reasons.filter((reason) => reason !== undefined),
-      [],
-    );
     for (const program of PROGRAMS) execFileSync(program, PATHS, { stdio: 'ignore' });
     execFileSync('sh', ['-c', PATHS.map((path) => `echo text > ${path}`).join('; ')]);
+    const hooks = grouped.policies().flatMap((policy) => policy.hooks);
     const statuses = [separate, grouped].map((tracer) => tracer.policies().map(toCounts));
     await separate.close();
     await grouped.close();
-    const [expected, actual] = (await Promise.all(streams)).map((events) => kprobeEvents(events).map(describeEvent));
-    assert.ok(expected !== undefined && expected.length > 150, `${expected?.length} events`);
+    const [expected = [], actual = []] = (await Promise.all(streams)).map((events) =>
+      kprobeEvents(events).map(describeEvent),
+    );
+    assert.deepEqual(actual.sort(), expected.sort());
+    assert.deepEqual(statuses[1], statuses[0]);
+    return { hooks, events: expected };
+  }
+
+  it('50 random policies report the same as separate programs and as a group', async () => {
+    const { hooks, events } = await compareTwins(randomPolicies(50, REPORTING));
+    assert.ok(hooks.every((hook) => hook.grouped === true));
+    assert.ok(events.length > 300, `${events.length} events`);
+  });
+
+  it('16 random policies with actions report and do the same', async () => {
+    const { hooks, events } = await compareTwins(randomPolicies(16, [...REPORTING, ...ACTING]), OPTIONS);
+    // a hook that is alone of its kind has no group, and no reason
+    for (const { separate } of hooks) assert.equal(separate, undefined);
+    assert.ok(events.length > 150, `${events.length} events`);
     for (const some of [/ vfs_read\+\d+@.* user$/, / kernel user .*@/, /"signal":28/]) {
       assert.ok(
-        expected.some((event) => some.test(event)),
+        events.some((event) => some.test(event)),
         String(some),
       );
     }
-    assert.deepEqual(actual?.sort(), expected.sort());
-    assert.deepEqual(statuses[1], statuses[0]);
   });
 });
+
+interface Twins {
+  /** Those in groups. */
+  readonly hooks: readonly HookStatus[];
+  readonly events: readonly string[];
+}
 
 const SIGNALLED = { action: 'signal', signal: 28 } as const;
 const OPTIONS = { enforcement: true, stackAddresses: true } as const;
@@ -352,18 +372,44 @@ function toCounts({ name, matched, posted, suppressed, lost }: PolicyStatus): un
 }
 
 /** A linear congruential generator: the policies are the same in each run. */
-let state = 7;
+const SEED = 7;
+let state = SEED;
 function pick<T>(choices: readonly T[]): T {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
 }
 
-function randomPolicy(i: number): string {
-  const selectors = Array.from({ length: pick([1, 2, 3]) }, randomSelector);
-  return kprobePolicy(`random-${i}`, fileHook(selectors.join('\n')));
+/** `choices`: what a selector can have besides its arguments. */
+function randomPolicies(count: number, choices: readonly Choice[]): { yaml: string }[] {
+  state = SEED;
+  return Array.from({ length: count }, (_, i) => {
+    const selectors = Array.from({ length: pick([1, 2, 3]) }, () => randomSelector(choices));
+    return { yaml: kprobePolicy(`random-${i}`, fileHook(selectors.join('\n'))) };
+  });
 }
 
-function randomSelector(): string {
+type Choice = (binary: string, other: string) => string;
+
+const REPORTING: readonly Choice[] = [
+  () => '',
+  (binary, other) => `matchBinaries: [{operator: In, values: [${binary}, ${other}]}]`,
+  (binary) => `matchBinaries: [{operator: NotIn, values: [${binary}]}]`,
+  () => `matchPIDs: [{operator: NotIn, followForks: false, isNamespacePID: false, values: [1, 2]}]`,
+  () => `matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]`,
+  () => `matchActions: [{action: NoPost}]`,
+  () => `matchActions: [{action: Post}]`,
+];
+
+const ACTING: readonly Choice[] = [
+  () => `matchActions: [{action: Post, kernelStackTrace: true}]`,
+  () => `matchActions: [{action: Post, userStackTrace: true}]`,
+  () => `matchActions: [{action: Post, kernelStackTrace: true, userStackTrace: true, rateLimit: 1m}]`,
+  () => `matchActions: [{action: Post, rateLimit: 1m, rateLimitScope: ${pick(['thread', 'process', 'global'])}}]`,
+  () => `matchActions: [{action: Signal, argSig: 28}]`,
+  () => `matchActions: [{action: Signal, argSig: 28}, {action: NoPost}]`,
+];
+
+function randomSelector(choices: readonly Choice[]): string {
   const ways = [
     () => ['Equal', pick(PATHS), pick(PATHS)],
     () => ['Prefix', pick(PATHS).slice(0, pick([12, 17, 18, 20, 22])), `${FOLDER}/twin/${pick(['a', 'aa', 'b'])}`],
@@ -371,21 +417,6 @@ function randomSelector(): string {
   ];
   const [operator, ...values] = pick(ways)();
   const [binary, other] = [pick(PROGRAMS), pick(PROGRAMS)];
-  const more = [
-    '',
-    `  matchBinaries: [{operator: In, values: [${binary}, ${other}]}]`,
-    `  matchBinaries: [{operator: NotIn, values: [${binary}]}]`,
-    `  matchPIDs: [{operator: NotIn, followForks: false, isNamespacePID: false, values: [1, 2]}]`,
-    `  matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]`,
-    `  matchActions: [{action: NoPost}]`,
-    `  matchActions: [{action: Post}]`,
-    `  matchActions: [{action: Post, kernelStackTrace: true}]`,
-    `  matchActions: [{action: Post, userStackTrace: true}]`,
-    `  matchActions: [{action: Post, kernelStackTrace: true, userStackTrace: true, rateLimit: 1m}]`,
-    `  matchActions: [{action: Post, rateLimit: 1m, rateLimitScope: ${pick(['thread', 'process', 'global'])}}]`,
-    `  matchActions: [{action: Signal, argSig: 28}]`,
-    `  matchActions: [{action: Signal, argSig: 28}, {action: NoPost}]`,
-  ];
   const mask = pick([
     '{index: 1, operator: Equal, values: ["2"]}',
     '{index: 1, operator: NotEqual, values: ["2"]}',
@@ -394,5 +425,5 @@ function randomSelector(): string {
   const list = values.map((value) => JSON.stringify(value)).join(', ');
   return `- matchArgs:
   - {index: 0, operator: ${operator}, values: [${list}]}${mask === '' ? '' : `\n  - ${mask}`}
-${pick(more)}`.trimEnd();
+  ${pick(choices)(binary, other)}`.trimEnd();
 }
