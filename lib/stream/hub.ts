@@ -110,6 +110,8 @@ export class Hub implements EventFeed {
   #armed = false;
   /** The current pause, see #sleep. 0: a program wakes the reader. */
   #pauseMs = 0;
+  /** The time of the last read. */
+  #readAt = -Infinity;
   readonly #pauseMaxMs: number;
   /** The time and the number of events at the last #sleep. */
   #sleptAt = 0;
@@ -185,7 +187,16 @@ export class Hub implements EventFeed {
   }
 
   pull(): boolean {
-    return this.#read();
+    return !this.#pauses() && this.#read();
+  }
+
+  /**
+   * While events come one after the other, there is always another one when a consumer has finished the last ones. To read
+   * it costs as much as to read fifty, so it waits until the pause is over.
+   */
+  #pauses(): boolean {
+    if (this.#pauseMs === 0 || this.#ending || this.#delayedEvents !== undefined) return false;
+    return this.#hasEmptied && performance.now() - this.#readAt < this.#pauseMs;
   }
 
   #read(last = this.#ending): boolean {
@@ -194,10 +205,10 @@ export class Hub implements EventFeed {
 
   /** Reads the next events into `#delayedEvents`. Returns false if there are none. */
   #readRecords(last: boolean): boolean {
+    this.#readAt = performance.now();
     const records = this.#merged === undefined ? this.#reader.readEvents() : this.#readMerged(this.#merged);
     if (last) this.updateLosses();
-    // A record that is still being written hides later records, whose events still need the names of removed hooks.
-    if (records === undefined && this.#options.session.unreadBytes() === 0) this.#options.onEmpty();
+    this.#checkEmptied(records === undefined);
     const losses = this.#unreported.splice(0);
     const earlier = this.#earlier.splice(0);
     const stops = this.#throttles.takeStops(() => this.#options.clock.now()) as TracerEvent[];
@@ -214,11 +225,14 @@ export class Hub implements EventFeed {
   pullLines(sink: LineSink): boolean {
     const { waitFor } = this.#options;
     const needsEvents = this.#consumers.size > 1 || this.#merged !== undefined || this.#delayedEvents !== undefined;
-    if (needsEvents || this.#ending || waitFor?.work.isWaiting === true || !this.#reader.fill()) return false;
+    if (needsEvents || this.#ending || waitFor?.work.isWaiting === true || this.#pauses()) return false;
+    this.#readAt = performance.now();
+    if (!this.#reader.fill()) return false;
     this.#armed = false;
     sink.addEvents(this.#earlier.splice(0));
     const { count, isWaiting, held } = this.#reader.addLines(sink, waitFor?.work);
     this.#events += count;
+    this.#checkEmptied(false);
     if (isWaiting) {
       // the losses follow the records that are left
       this.#delayedEvents = held && [held];
@@ -227,6 +241,17 @@ export class Hub implements EventFeed {
     const stops = this.#throttles.takeStops(() => this.#options.clock.now());
     sink.addEvents([...this.#unreported.splice(0), ...stops] as readonly TracerEvent[]);
     return true;
+  }
+
+  /** True if the last read left nothing. */
+  get #hasEmptied(): boolean {
+    return this.#merged === undefined && this.#reader.hasEmptied;
+  }
+
+  /** Called after a read. `foundNone`: it found no record. */
+  #checkEmptied(foundNone: boolean): void {
+    // A record that is still being written hides later records, whose events still need the names of removed hooks.
+    if ((foundNone || this.#hasEmptied) && this.#options.session.unreadBytes() === 0) this.#options.onEmpty();
   }
 
   #readMerged(merged: EarlierReaders): TracerEvent[] | undefined {
@@ -299,9 +324,11 @@ export class Hub implements EventFeed {
       this.#setTimer(() => this.#poll(), this.#pauseMaxMs);
       return;
     }
-    this.#adaptPause();
+    const now = performance.now();
+    this.#adaptPause(now);
     if (this.#pauseMs > 0) {
-      this.#setTimer(() => this.#deliver(), this.#pauseMs);
+      const passed = this.#hasEmptied ? Math.floor(now - this.#readAt) : 0;
+      this.#setTimer(() => this.#deliver(), this.#pauseMs - (passed < this.#pauseMs ? passed : 0));
       return;
     }
     if (!this.#armed) {
@@ -311,8 +338,7 @@ export class Hub implements EventFeed {
     this.#setTimer(() => this.#afterSleep(SAFETY_MS), SAFETY_MS);
   }
 
-  #adaptPause(): void {
-    const now = performance.now();
+  #adaptPause(now: number): void {
     const events = this.#events - this.#sleptEvents;
     const isBusy = events > 0 && events >= (now - this.#sleptAt) * BUSY_RATE;
     this.#sleptAt = now;

@@ -63,6 +63,7 @@ export class RecordReader {
   /** The records in the buffer that are not decoded yet. */
   #next = 0;
   #end = 0;
+  #hasCopiedAll = false;
   /** True if an event refers to the buffer. */
   #hasEvents = false;
 
@@ -102,8 +103,14 @@ export class RecordReader {
     const limit = Math.min(RECORD_BUFFER_BYTES, start + BATCH_BYTES + RecordLimit.RECORD_SIZE_MAX);
     this.#end = this.#source.drain(this.#buffer.bytes.subarray(0, limit), start);
     this.#next = start;
+    this.#hasCopiedAll = this.#end - start < BATCH_BYTES;
     this.#onDrained();
     return this.#next < this.#end;
+  }
+
+  /** True if no record is left that could be read, here or in the ring buffer. */
+  get hasEmptied(): boolean {
+    return this.#hasCopiedAll && this.#next === this.#end;
   }
 
   /** The time of the next record that was copied: CLOCK_BOOTTIME. */

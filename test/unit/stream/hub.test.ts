@@ -225,6 +225,13 @@ describe('pauses between reads', () => {
 
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+  /** Takes pauses up to the one of 16 ms. */
+  async function growPauses(): Promise<void> {
+    await measurePause(1);
+    session.arms = 0;
+    for (let i = 0; i < 5; i += 1) await measurePause(1);
+  }
+
   it('grow while many events come, up to the limit, and no program wakes the reader meanwhile', async () => {
     openEvents(20);
     assert.equal(await measurePause(1), 1);
@@ -270,6 +277,48 @@ describe('pauses between reads', () => {
     session.records = execRecords(1, 1);
     session.onReadable();
     assert.equal((await next).value?.length, 1);
+  });
+
+  it('are not ended by events that come while the last ones are used: one read for each pause', async () => {
+    openEvents(20);
+    await growPauses();
+    // the consumer needs 3 ms for the last events
+    now += 3;
+    session.records = execRecords(1, 3);
+    const drains = mock.method(session, 'drain').mock;
+    const next = events.next();
+    await turn();
+    assert.equal(drains.callCount(), 0);
+    now += 16;
+    mock.timers.tick(16);
+    assert.equal(drains.callCount(), 0);
+    // 20 ms after the last read
+    now += 1;
+    mock.timers.tick(1);
+    assert.equal((await next).value?.length, 3);
+    assert.equal(drains.callCount(), 1);
+  });
+
+  it('do not delay events for a consumer that took longer than a pause', async () => {
+    openEvents(20);
+    await growPauses();
+    now += 100;
+    session.records = execRecords(1, 3);
+    assert.equal((await events.next()).value?.length, 3);
+  });
+
+  it('keep what is called when the ring buffer is empty: a read that left nothing is enough', async () => {
+    let emptied = 0;
+    session = new FakeSession();
+    const hub = fakeHub(session, { coalesceMs: 20, onEmpty: () => (emptied += 1) });
+    events = new BatchIterator(hub.addConsumer({}));
+    session.records = execRecords(1, 3);
+    await events.next();
+    assert.equal(emptied, 1);
+    session.records = execRecords(1, 3);
+    session.busy = 1;
+    await events.next();
+    assert.equal(emptied, 1);
   });
 
   it('are shorter for a small ring buffer, and do not exist with `coalesceMs: 0`', async () => {
