@@ -151,7 +151,8 @@ ${formatTable(costs)}
 
 - **hot file**: read again and again, and named by no policy. **first read**: each read is of another file.
 - **match**: one policy reports each read.
-- **a signal**: the policies send one that programs ignore. **stack traces**: of the kernel and of the program.
+- **a signal**: the policies send one that programs ignore. **an override**: reads fail, so a match is not measured.
+  **stack traces**: of the kernel and of the program.
 - A trampoline of the kernel holds 38 programs. Further separate policies are kprobes.`;
 }
 

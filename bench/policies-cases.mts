@@ -29,6 +29,7 @@ const ways = [
 export const policyActions = {
   'an event': 'Post',
   'a signal': 'Signal, argSig: 28',
+  'an override': 'Override, argError: -13',
   'stack traces': 'Post, kernelStackTrace: true, userStackTrace: true',
 } as const;
 

@@ -17,7 +17,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
   const added = ({ counts }: PolicyCosts, step: string): number => (counts[step] ?? NaN) - (nothing[step] ?? NaN);
   const rows = costs.map((each) => [
     `${formatNumber(each.policies)}, ${each.grouped ? 'in groups' : 'separate'}${each.does === 'an event' ? '' : `, ${each.does}`}`,
-    ...['hot', 'first', 'match'].map((step) => formatNumber(added(each, step))),
+    ...['hot', 'first', 'match'].map((step) => (step in each.counts ? formatNumber(added(each, step)) : '')),
     each.addMs.toFixed(0),
     each.removeMs.toFixed(0),
     each.descriptors.toFixed(1),

@@ -130,6 +130,19 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 /* ---- the walk through the rules ----------------------------------------------------------------------------- */
 
 /*
+ * The function is overridden. Separate programs would run in the order of their addition, the last one first, and the
+ * first one that overrides would decide. So the rule that was added last decides here, too.
+ */
+static __always_inline void note_override(struct group_walk *walk, const struct group_rule *rule)
+{
+	if (walk->overrides && rule->addition < walk->override_addition)
+		return;
+	walk->overrides = true;
+	walk->override_addition = rule->addition;
+	walk->override_value = rule->actions.override_value;
+}
+
+/*
  * Runs the actions of the current rule. Returns true if an event must be posted. The record belongs to all rules of the
  * call, so what the actions of one add to it is taken away before the next one.
  */
@@ -146,6 +159,8 @@ static __noinline bool act_on_rule(struct hook_scratch *s)
 		return false;
 	actions = &rule->actions;
 	record->event.header.flags = enforce_actions(0, record, counted, actions);
+	if (config.has_actions & ACTIONS_OVERRIDE && record->event.header.flags & EVENT_OVERRIDDEN)
+		note_override(walk, rule);
 	record->event.suppressed = 0;
 	record->used = walk->used;
 	walk->stacks = actions->stacks;
@@ -389,6 +404,7 @@ static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 fir
 		walk->used = s->record.used;
 		walk->waits = false;
 		walk->has_stacks = false;
+		walk->overrides = false;
 	}
 	/* most calls match one rule, which needs no search for its bit */
 	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
@@ -486,7 +502,8 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 	return lookup_rules(&group_numbers, &key);
 }
 
-static __always_inline int run_group(void *ctx, u32 which, u64 returned)
+/* Returns true if the function must be overridden; `value` is then its return value. */
+static __always_inline bool run_group(void *ctx, u32 which, u64 returned, s32 *value)
 {
 	const struct group_header *header = get_group_header();
 	u32 number = GROUP_NO_SET;
@@ -499,27 +516,30 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	if (config.counts_hits)
 		count_hit();
 	if (!header)
-		return 0;
+		return false;
 	/* before the tables: what is found in them is at least as new */
 	generation = *(volatile u64 *)&header->generation;
 	if (!generation || !can_match(ctx, header, returned))
-		return 0;
+		return false;
 	always = !config.objects_count && *(volatile u8 *)&header->has_always;
 	if (!config.objects_count) {
 		number = find_number_rules(ctx, header, returned);
 		if (!number && !always)
-			return 0;
+			return false;
 	}
 	if (!evaluate_hook(ctx, which, &taken, PHASE_SINGLE, generation, returned, &record, &is_kept))
-		return 0;
+		return false;
 	if (!record)
-		return 0;
+		return false;
 	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
 	if (config.objects_count)
 		walk_sets(ctx, s, s->buffer.prefix_set, s->buffer.postfix_set);
 	else
 		walk_sets(ctx, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
-	return 0;
+	if (!(config.has_actions & ACTIONS_OVERRIDE) || !s->walk.overrides)
+		return false;
+	*value = s->walk.override_value;
+	return true;
 }
 
 #endif

@@ -10,11 +10,29 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 TYPED_SEC("fentry")
 int hook_entry(void *ctx)
 {
-	return run_group(ctx, SCRATCH_ENTRY, 0);
+	s32 value = 0;
+
+	run_group(ctx, SCRATCH_ENTRY, 0, &value);
+	return 0;
+}
+
+/*
+ * Replaces hook_entry if rules override. If the program returns a value other than 0, the kernel does not run the
+ * function.
+ */
+TYPED_SEC("fmod_ret")
+long hook_override(void *ctx)
+{
+	s32 value = 0;
+
+	return run_group(ctx, SCRATCH_ENTRY, 0, &value) ? value : 0;
 }
 
 TYPED_SEC("fexit")
 int hook_return(void *ctx)
 {
-	return run_group(ctx, SCRATCH_RETURN, read_return_value(ctx));
+	s32 value = 0;
+
+	run_group(ctx, SCRATCH_RETURN, read_return_value(ctx), &value);
+	return 0;
 }

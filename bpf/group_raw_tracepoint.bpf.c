@@ -16,8 +16,10 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 HOOK_SEC("raw_tp")
 int hook_entry(void *ctx)
 {
+	s32 value = 0; /* nothing overrides a tracepoint */
+
 	begin_exclusive();
-	run_group(ctx, SCRATCH_ENTRY, 0);
+	run_group(ctx, SCRATCH_ENTRY, 0, &value);
 	end_exclusive();
 	return 0;
 }

@@ -47,7 +47,7 @@ interface Group {
   readonly members: Set<number>;
 }
 
-type GroupAttachment = Pick<NativeHookSpec, 'mechanism' | 'target' | 'entry' | 'return'>;
+type GroupAttachment = Pick<NativeHookSpec, 'mechanism' | 'target' | 'entry' | 'return' | 'overrides'>;
 
 /** Numbers of system calls for which alone the kernel runs the program of a hook; see lib/wire/encode/calls.ts. */
 interface OwnCalls {
@@ -215,9 +215,13 @@ export class HookGroups {
     return { hook: context.id, attachment, rules, program, key: groupKey(attachment, program.config) };
   }
 
-  /** True for the first hook of its kind. It is cheaper than a group. */
-  #canBeAlone({ key }: Candidate): boolean {
-    if (this.#parts.countHits || this.#groups.some((group) => group.key === key)) return false;
+  /**
+   * True for the first hook of its kind. It is cheaper than a group. A hook that overrides could not move into one: when
+   * the group has overridden a call, the kernel does not run the hook's own program, which would remove the mark.
+   */
+  #canBeAlone({ key, attachment }: Candidate): boolean {
+    if (attachment.overrides === true || this.#parts.countHits || this.#groups.some((group) => group.key === key))
+      return false;
     return this.#findAlone(key) === undefined;
   }
 

@@ -1,6 +1,6 @@
 /** Policies that share one program: many of them on a function, changes while calls run, a twin. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
@@ -28,6 +28,7 @@ const FOLDER = '/tmp/groups';
 /** More than the programs that a trampoline holds. */
 const POLICIES = 200;
 const READS = 20_000;
+const DENIALS = 60;
 
 const file = (i: number | string): string => `${FOLDER}/file-${i}`;
 
@@ -75,6 +76,12 @@ function countTracingLinks(): number {
     }
   });
   return texts.filter((text) => /^link_type:\s*tracing$/m.test(text)).length;
+}
+
+/** Reads the files. Returns the errors of those that cannot be read. */
+function readErrors(...paths: readonly string[]): string[] {
+  const { stderr } = spawnSync('cat', paths, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  return stderr.split('\n').filter((line) => line !== '');
 }
 
 function read(...paths: readonly string[]): void {
@@ -292,6 +299,123 @@ describeOnce('policies that share one program', function () {
     }
   });
 
+  describe('policies that override', function () {
+    let recording: Recording;
+    let tracer: Recording['tracer'];
+    beforeEach(async () => {
+      recording = await Recording.open(undefined, { enforcement: true });
+      ({ tracer } = recording);
+    });
+    afterEach(() => recording?.close());
+
+    const overriding = (name: string, i: number | string, error = -13): string =>
+      readPolicy(name, file(i), `{action: Override, argError: ${error}}`);
+    const statuses = (): HookStatus[] => tracer.policies().flatMap((policy) => policy.hooks);
+
+    it(`are one program: ${DENIALS} policies, more than a trampoline has room for`, async () => {
+      const before = countTracingLinks();
+      for (let i = 0; i < DENIALS; i++) await tracer.addPolicy({ yaml: overriding(`denial-${i}`, i) });
+      assert.equal(countTracingLinks(), before + 1);
+      for (const { attach, grouped, separate } of statuses()) {
+        assert.deepEqual([attach, grouped, separate], ['fmod_ret', true, undefined]);
+      }
+      const paths = Array.from({ length: DENIALS }, (_, i) => file(i));
+      const events = await recording.hooksDuring(() => {
+        assert.deepEqual(
+          readErrors(...paths),
+          paths.map((path) => `cat: ${path}: Permission denied`),
+        );
+        assert.deepEqual(readErrors(file(DENIALS)), []);
+      });
+      assert.deepEqual(
+        events.map(({ policyName, actions: [done] }) => [policyName, done]),
+        paths.map((_, i) => [`denial-${i}`, { action: 'override', value: -13, outcome: 'done' }]),
+      );
+      for (const { name, matched, enforced, lost } of tracer.policies()) {
+        assert.deepEqual([name, matched, enforced, lost], [name, 1, 1, 0]);
+      }
+      await tracer.removePolicy('denial-3');
+      assert.deepEqual(readErrors(file(3)), []);
+      assert.equal(readErrors(file(4)).length, 1);
+    });
+
+    it('all report one call, and the value of the policy that was added last is returned', async () => {
+      const values = [
+        ['first', -1, 'Operation not permitted'],
+        ['second', -2, 'No such file or directory'],
+        ['third', -5, 'Input/output error'],
+      ] as const;
+      const failure = (): string => readErrors(file(1)).join().split(': ')[2] ?? '';
+      for (const [name, error, message] of values) {
+        await tracer.addPolicy({ yaml: overriding(name, 1, error) });
+        assert.equal(failure(), message);
+      }
+      await tracer.addPolicy({ yaml: readPolicy('signals', file(1), '{action: Signal, argSig: 28}') });
+      const events = await recording.hooksDuring(() => assert.equal(failure(), 'Input/output error'));
+      assert.deepEqual(
+        events.map((event) => [event.policyName, firstOutcome(event)]).sort(),
+        ['first', 'second', 'signals', 'third'].map((name) => [name, 'done']),
+      );
+      await tracer.setPolicyMode('third', 'monitor');
+      const monitored = await recording.hooksDuring(() => assert.equal(failure(), values[1][2]));
+      const third = monitored.find(({ policyName }) => policyName === 'third');
+      assert.equal(third && firstOutcome(third), 'monitored');
+      await tracer.removePolicy('second');
+      assert.equal(failure(), values[0][2]);
+      // its numbers in the kernel are used again, and now it is the last one
+      await tracer.addPolicy({ yaml: overriding('second', 1, -2) });
+      assert.equal(failure(), values[1][2]);
+      await tracer.replacePolicy({ yaml: overriding('first', 1, -5) });
+      assert.equal(failure(), values[2][2]);
+      for (const name of ['first', 'second', 'third']) await tracer.removePolicy(name);
+      assert.equal(failure(), '');
+    });
+
+    it('deny each read while others come and go', async () => {
+      await tracer.addPolicy({ yaml: overriding('stays', 'hot') });
+      const denied = spawn('sh', [
+        '-c',
+        `for i in $(seq 300); do cat ${file('hot')} && exit 1; done 2>/dev/null; exit 0`,
+      ]);
+      const ended = once(denied, 'exit') as Promise<[number]>;
+      let isRunning = true;
+      void ended.then(() => (isRunning = false));
+      let rounds = 0;
+      for (; isRunning || rounds < 3; rounds++) {
+        await tracer.addPolicy({ yaml: overriding('comes', `hot-${rounds}`) });
+        await tracer.replacePolicy({ yaml: overriding('comes', 'ho', -2) });
+        await tracer.removePolicy('comes');
+      }
+      assert.deepEqual(await ended, [0, null]);
+      await recording.settle();
+      const { matched, enforced } = tracer.policies()[0] ?? {};
+      assert.deepEqual([matched, enforced], [300, 300]);
+      const own = kprobeEvents(recording.events).filter(({ policyName }) => policyName === 'stays');
+      assert.equal(own.length, 300);
+    });
+
+    it('do the same as separate programs, with random selectors', async () => {
+      const outcomes: string[] = [];
+      for (const count of [4, 24]) {
+        const policies = randomPolicies(count, DENYING);
+        const grouped = await runDenied(policies, true);
+        const separate = await runDenied(policies, false);
+        assert.ok(grouped.hooks.every((hook) => hook.grouped === true));
+        assert.deepEqual(grouped.outcomes, separate.outcomes);
+        // separate programs do not run any more when another one has overridden the call
+        const calls = new Set(grouped.events);
+        for (const event of separate.events) assert.ok(calls.has(event), event);
+        outcomes.push(...grouped.outcomes);
+      }
+      for (const some of [/: 0 $/, /Operation not permitted/, /Input\/output error/, /Permission denied/]) {
+        assert.ok(
+          outcomes.some((outcome) => some.test(outcome)),
+          String(some),
+        );
+      }
+    });
+  });
+
   /** Runs random policies as groups and as separate programs. Returns the events and the statuses of both. */
   async function compareTwins(policies: readonly PolicySource[], options: TracerOptions = {}): Promise<Twins> {
     // the group first: a trampoline has 38 places, and the separate programs may take all that are left
@@ -336,6 +460,38 @@ describeOnce('policies that share one program', function () {
   });
 });
 
+interface Denied {
+  readonly hooks: readonly HookStatus[];
+  /** What each program printed as its error, and its status, for each file. */
+  readonly outcomes: readonly string[];
+  readonly events: readonly string[];
+}
+
+/** Each program reads each file, with these policies. */
+async function runDenied(policies: readonly PolicySource[], groupPolicies: boolean): Promise<Denied> {
+  const recording = await Recording.open(undefined, { enforcement: true, groupPolicies });
+  try {
+    // one after the other: which one was added last decides
+    for (const policy of policies) await recording.tracer.addPolicy(policy);
+    const outcomes: string[] = [];
+    const events = await recording.hooksDuring(() => {
+      for (const program of PROGRAMS) for (const path of PATHS) outcomes.push(runProgram(program, path));
+    });
+    const hooks = recording.tracer.policies().flatMap((policy) => policy.hooks);
+    const calls = events.map(
+      (event) => `${event.policyName} ${event.selector} ${event.process.binary} ${fileArgument(event).path}`,
+    );
+    return { hooks, outcomes, events: calls };
+  } finally {
+    await recording.close();
+  }
+}
+
+function runProgram(program: string, path: string): string {
+  const { status, stderr } = spawnSync(program, [path], { encoding: 'utf8' });
+  return `${program} ${path}: ${status} ${stderr}`;
+}
+
 interface Twins {
   /** Those in groups. */
   readonly hooks: readonly HookStatus[];
@@ -350,6 +506,10 @@ const PATHS = ['aa/x', 'aa/y', 'ab/x', 'ab/xx', 'b', 'bb.txt', 'c.txt'].map((nam
 /** The names in the order of their first events. A file is read until its end is found, so there are several. */
 function policyNames(events: readonly ProcessKprobeEvent[]): unknown[] {
   return [...new Set(events.map(({ policyName }) => policyName))];
+}
+
+function firstOutcome({ actions: [done] }: ProcessKprobeEvent): unknown {
+  return done !== undefined && 'outcome' in done ? done.outcome : undefined;
 }
 
 function describeEvent(event: ProcessKprobeEvent): string {
@@ -398,6 +558,16 @@ const REPORTING: readonly Choice[] = [
   () => `matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]`,
   () => `matchActions: [{action: NoPost}]`,
   () => `matchActions: [{action: Post}]`,
+];
+
+const DENYING: readonly Choice[] = [
+  () => `matchActions: [{action: Override, argError: ${pick([-1, -5, -13])}}]`,
+  (binary) =>
+    `matchBinaries: [{operator: In, values: [${binary}]}]\n  matchActions: [{action: Override, argError: -13}]`,
+  (binary) => `matchBinaries: [{operator: In, values: [${binary}]}]\n  matchActions: [{action: NoPost}]`,
+  (_, other) =>
+    `matchBinaries: [{operator: NotIn, values: [${other}]}]
+  matchActions: [{action: Override, argError: -1}, {action: Signal, argSig: 28}]`,
 ];
 
 const ACTING: readonly Choice[] = [

@@ -2,7 +2,13 @@
  * Translates a compiled hook for the program of a group (bpf/group.bpf.h): the configuration of the program, and a rule
  * for each selector. Pure.
  */
-import { hookValues, isEnforcing, suppressingSelectors, type CompiledAction } from '../../compiled/compiled-hook.js';
+import {
+  hookValues,
+  isEnforcing,
+  isModifying,
+  suppressingSelectors,
+  type CompiledAction,
+} from '../../compiled/compiled-hook.js';
 import type {
   CompiledHook,
   CompiledValue,
@@ -84,6 +90,7 @@ const GROUP_ACTIONS: ReadonlySet<CompiledAction> = new Set([
   'noPost',
   'signal',
   'sigkill',
+  'override',
   'getUrl',
   'dnsLookup',
 ]);
@@ -277,11 +284,13 @@ function commonActions(actions: readonly SelectorActions[] = []): Pick<CompiledH
   const [hasRate, hasSignal] = [has(({ rateLimit }) => rateLimit !== undefined), has(isEnforcing)];
   const kernelStack = has((each) => each.kernelStack === true);
   const userStack = has((each) => each.userStack === true);
+  const hasOverride = has(isModifying);
   if (!hasRate && !hasSignal && !kernelStack && !userStack) return {};
   return {
     actions: [
       {
-        order: ['post'],
+        order: hasOverride ? ['override', 'post'] : ['post'],
+        ...(hasOverride ? { override: 0 } : {}),
         ...(hasRate ? { rateLimit: { seconds: 1, scope: 'thread' } } : {}),
         ...(kernelStack ? { kernelStack } : {}),
         ...(userStack ? { userStack } : {}),
