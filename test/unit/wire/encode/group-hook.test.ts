@@ -180,6 +180,16 @@ spec:
     );
     assert.notDeepEqual(numbers.config, one?.config);
   });
+
+  it('hooks that override have another program, which is the same for all values', () => {
+    const [report, one, other] = ['Post', 'Override, argError: -1', 'Override, argError: -13'].map(
+      (action) =>
+        encodeGroupProgram(compile(`${onPath('Equal', '/a')}\n  matchActions: [{action: ${action}}]`), context).config,
+    ) as [Uint8Array, Uint8Array, Uint8Array];
+    assert.deepEqual(one, other);
+    assert.notDeepEqual(report, one);
+    assert.equal((one[HookConfig.hasActions] ?? 0) & ActionFlag.ACTIONS_OVERRIDE, ActionFlag.ACTIONS_OVERRIDE);
+  });
 });
 
 function refusal(hook: CompiledHook, own = context): string {
@@ -190,7 +200,11 @@ function refusal(hook: CompiledHook, own = context): string {
 describe('hooks that no group can have', () => {
   const equal = onPath('Equal', '/a');
   const cases: readonly (readonly [string, () => CompiledHook, reason: RegExp])[] = [
-    ['an override', () => compile(`${equal}\n  matchActions: [{action: Override, argError: -1}]`), /action override/],
+    [
+      'a notification',
+      () => ({ ...compile(equal), actions: [{ order: ['notifyEnforcer', 'post'] }] }),
+      /action notifyEnforcer/,
+    ],
     ['an IMA hash', () => ({ ...compile(equal), actions: [{ order: ['post'], imaHash: true }] }), /IMA hash/],
     [
       'a selector that yields to one that acts',
