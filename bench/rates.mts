@@ -23,6 +23,11 @@ const RATES = [100, 1000, 3000, 10_000] as const;
 /** One processor cannot start more programs than this in a second. */
 const EXEC_RATE_MAX = 1500;
 const SECONDS = 5;
+/** V8 compiles the functions of a tracer with the events of some minutes at usual rates. */
+const WARM_SECONDS = 20;
+/** Bytes of a JSON line, and of the lines that are written together. */
+const LINE_BYTES = 830;
+const INTERVAL_MS = 50;
 /** Until the last events are read. */
 const SETTLE_MS = 200;
 
@@ -83,9 +88,17 @@ class Workshop {
     return spawn(process.execPath, args, { cwd: checkout, stdio: ['ignore', stdout, 'pipe'] });
   }
 
+  /** Only writes, at intervals, as many bytes as the lines of so many events in a second have. */
+  async startWriter(rate: number): Promise<Consumer> {
+    const bytes = Math.round((rate * LINE_BYTES * INTERVAL_MS) / 1000);
+    const measured = this.#spawn([join(checkout, 'bench/rates-node.cjs'), String(bytes)], this.#lines);
+    await waitForText(measured, 'stderr', 'ready');
+    return { measured, others: [] };
+  }
+
   /** Microseconds of processor time while the program runs. */
-  async measure({ measured }: Consumer, operation: string, rate: number): Promise<number> {
-    const load = spawn(this.program, [operation, String(rate), String(SECONDS)], {
+  async measure({ measured }: Consumer, operation: string, rate: number, seconds = SECONDS): Promise<number> {
+    const load = spawn(this.program, [operation, String(rate), String(seconds)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     await waitForText(load, 'stdout', 'ready');
@@ -152,7 +165,7 @@ export async function ratesTable(): Promise<Rows> {
       ];
       for (const { title, start } of consumers) {
         const consumer = await start();
-        await shop.measure(consumer, operation, 1000); // until the hot functions are compiled
+        await shop.measure(consumer, operation, operation === 'exec' ? EXEC_RATE_MAX : 10_000, WARM_SECONDS);
         const cells: string[] = [];
         for (const rate of RATES) {
           const operations = rate / eventsPerOperation;
@@ -160,16 +173,25 @@ export async function ratesTable(): Promise<Rows> {
             cells.push('');
             continue;
           }
-          const us = await shop.measure(consumer, operation, operations);
-          const percent = (us / SECONDS / 10_000).toFixed(1);
-          cells.push(`${(us / (rate * SECONDS)).toFixed(1)} µs, ${percent} %`);
+          cells.push(formatCell(await shop.measure(consumer, operation, operations), rate));
         }
         rows.push([`${name}, ${title}`, ...cells]);
         await stop(consumer);
       }
     }
+    const cells: string[] = [];
+    for (const rate of RATES.filter((each) => each >= 1000)) {
+      const writer = await shop.startWriter(rate);
+      cells.push(formatCell(await shop.measure(writer, 'open', 1), rate));
+      await stop(writer);
+    }
+    rows.push(['Node.js alone: a timer and a write', '', ...cells]);
   } finally {
     shop.close();
   }
   return rows;
+}
+
+function formatCell(us: number, rate: number): string {
+  return `${(us / (rate * SECONDS)).toFixed(1)} µs, ${(us / SECONDS / 10_000).toFixed(1)} %`;
 }
