@@ -327,7 +327,7 @@ ${formatTable(rows)}
   intervals instead: up to 20 ms in the library, and up to 50 ms for lines and in the agent.
 - **Node.js alone** writes as many bytes as the JSON lines of such a rate have, every 50 ms. It is the bound of what
   \`getevents\` can reach.
-- **The first minute** of a tracer takes up to twice as long at 1,000 events a second, because V8 compiles its functions.`;
+- **The first minute** of a tracer takes up to twice as long at 1,000 events a second, because V8 compiles functions.`;
 }
 
 export function clientsSection(rows: Rows): string {
