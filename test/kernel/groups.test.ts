@@ -29,6 +29,7 @@ const FOLDER = '/tmp/groups';
 const POLICIES = 200;
 const READS = 20_000;
 const DENIALS = 60;
+const DENIED_READS = 60;
 
 const file = (i: number | string): string => `${FOLDER}/file-${i}`;
 
@@ -371,27 +372,30 @@ describeOnce('policies that share one program', function () {
       assert.equal(failure(), '');
     });
 
-    it('deny each read while others come and go', async () => {
+    it('deny each read while others come and go, and while a policy moves to another program', async () => {
+      const more = ['', ', {action: Post, rateLimit: 1m}', ', {action: NoPost}', ', {action: Signal, argSig: 28}'];
+      const changing = (round: number): string =>
+        readPolicy('changes', file(7), `{action: Override, argError: -5}${more[round % more.length]}`);
       await tracer.addPolicy({ yaml: overriding('stays', 'hot') });
-      const denied = spawn('sh', [
-        '-c',
-        `for i in $(seq 300); do cat ${file('hot')} && exit 1; done 2>/dev/null; exit 0`,
-      ]);
+      await tracer.addPolicy({ yaml: changing(0) });
+      const script = `for i in $(seq ${DENIED_READS}); do cat ${file('hot')} && exit 1; cat ${file(7)} && exit 2; done; exit 0`;
+      const denied = spawn('sh', ['-c', script], { stdio: 'ignore' });
       const ended = once(denied, 'exit') as Promise<[number]>;
       let isRunning = true;
       void ended.then(() => (isRunning = false));
-      let rounds = 0;
-      for (; isRunning || rounds < 3; rounds++) {
+      let rounds = 1;
+      for (; isRunning || rounds < 5; rounds++) {
         await tracer.addPolicy({ yaml: overriding('comes', `hot-${rounds}`) });
         await tracer.replacePolicy({ yaml: overriding('comes', 'ho', -2) });
+        await tracer.replacePolicy({ yaml: changing(rounds) });
         await tracer.removePolicy('comes');
       }
       assert.deepEqual(await ended, [0, null]);
       await recording.settle();
-      const { matched, enforced } = tracer.policies()[0] ?? {};
-      assert.deepEqual([matched, enforced], [300, 300]);
+      const { matched, enforced } = tracer.policies().find(({ name }) => name === 'stays') ?? {};
+      assert.deepEqual([matched, enforced], [DENIED_READS, DENIED_READS]);
       const own = kprobeEvents(recording.events).filter(({ policyName }) => policyName === 'stays');
-      assert.equal(own.length, 300);
+      assert.equal(own.length, DENIED_READS);
     });
 
     it('do the same as separate programs, with random selectors', async () => {
