@@ -446,8 +446,7 @@ export class Hub implements EventFeed {
     // a table can be full all the time, too, and a sweep reads all of it
     if (this.#full.size > 0 && now - this.#fullSweptAt >= SWEEP_MS) {
       this.#fullSweptAt = now;
-      // It fails only when the session is closed.
-      for (const hook of this.#full) void session.sweepPending(hook).catch(() => undefined);
+      for (const hook of this.#full) void this.#sweepPending(hook);
       this.#full.clear();
     }
     // A full ring buffer can lose exits all the time, and a sweep reads /proc.
@@ -466,6 +465,14 @@ export class Hub implements EventFeed {
       }
     }
     return execsLost;
+  }
+
+  async #sweepPending(hook: number): Promise<void> {
+    try {
+      await this.#options.session.sweepPending(hook);
+    } catch {
+      // the session is closed, and the table with it
+    }
   }
 
   /** Nothing is read after these events, so they wait for their members even if the ring buffer is full. */

@@ -613,12 +613,14 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
   // The worker unmaps the ring, because the job ends on this thread. Nothing here needs memory.
   if (auto ring = ring_.stop()) ended_ring_ = std::move(ring);
-  return run_final_change(info, [this](BpfBackend& backend) {
+  const Napi::Value closed = run_final_change(info, [this](BpfBackend& backend) {
     ended_ring_.reset();
     backend.close();
     polytrace::close_all(backend.take_detached_events());
     kernel_types_.reset();
   });
+  worker_.stop_when_idle();
+  return closed;
 }
 
 }  // namespace polytrace

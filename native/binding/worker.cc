@@ -101,6 +101,7 @@ void Worker::settle_promise(napi_env raw, napi_value, void* worker, void* data) 
   } catch (...) {
     // the environment is ending: no code waits for the promise
   }
+  if (self->ends_ && self->pending_ == 0) self->stop();  // the job still holds the worker's owner
 }
 
 void Worker::stop() {

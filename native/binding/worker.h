@@ -30,6 +30,8 @@ class Worker {
   Napi::Value run(Napi::Env env, const Napi::Object& owner, Work work);
   // Waits for the running job and drops the queued jobs. Call it on the JavaScript thread.
   void stop();
+  // Ends the thread when the promises of all jobs are settled. Call it on the JavaScript thread, behind the last job.
+  void stop_when_idle() { ends_ = true; }
 
  private:
   struct Job;
@@ -43,6 +45,7 @@ class Worker {
   std::deque<std::unique_ptr<Job>> jobs_;
   std::unique_ptr<Job> unsettled_;  // it was done when the environment was already ending
   bool stopping_ = false;
+  bool ends_ = false;   // only the JavaScript thread uses it
   size_t pending_ = 0;  // promises that are not settled; only the JavaScript thread uses it
   std::thread thread_;
   napi_threadsafe_function done_ = nullptr;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { KernelError, PolicyError, PolytraceError, TracingCheck } from '../../types/index.js';
 import { heldKernelObjects, KINDS, listKernelObjects, waitUntilFreed } from './kernel-objects.js';
 import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, readUntil } from './support.js';
@@ -63,6 +63,20 @@ describe('lifetimes', function () {
     await assert.rejects(openTracer({ policies: ['/nonexistent.yaml'] }));
     assert.deepEqual(heldKernelObjects(process.pid), before);
     await waitUntilFreed(held);
+  });
+
+  it('a closed tracer has no thread, nor has one that failed to open', async () => {
+    await (await openTracer()).close(); // threads that all tracers share
+    const before = readdirSync('/proc/self/task').length;
+    for (let i = 0; i < 3; i++) {
+      const tracer = await openTracer();
+      assert.ok(readdirSync('/proc/self/task').length > before);
+      await tracer.close();
+      await assert.rejects(openTracer({ policies: ['/nonexistent.yaml'] }));
+      assert.equal(readdirSync('/proc/self/task').length, before);
+      await assert.rejects(tracer.addPolicy({ yaml: KPROBES }), { code: 'CLOSED' });
+      assert.equal(tracer.stats().events, 0);
+    }
   });
 
   it('a large ring buffer takes no time of the event loop: another thread maps it', async () => {

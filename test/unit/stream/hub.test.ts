@@ -7,7 +7,7 @@ import { decodeLosses } from '../../../lib/native/records.js';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
 import type { Hub } from '../../../lib/stream/hub.js';
 import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
-import { RecordLimit } from '../../../lib/wire/layout.gen.js';
+import { RecordLimit, SensorHook } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
 import type { EventsOptions } from '../../../types/tracer.js';
 import { fakeHub, FakeSession, eventPid, execRecords } from './fake-session.js';
@@ -101,6 +101,15 @@ describe('hub and iterators', () => {
         ['binary_sets', 'process_table_full', 4],
       ],
     );
+  });
+
+  it('a full table of a session that is closed is not swept', () => {
+    session.losses = [{ hook: SensorHook.HOOK_FIRST_POLICY, ring: 0, pending: 1, unreturned: 0 }];
+    session.sweepPending = () => {
+      throw new Error('the session is closed');
+    };
+    hub.refreshLosses();
+    assert.equal(hub.losses.length, 1);
   });
 
   it('a ring buffer with a record that is being written is not empty', async () => {
