@@ -382,7 +382,7 @@ static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 enum { RULE_STEPS_MAX = GROUP_WORDS + GROUP_RULES_MAX + GROUP_TESTS_MAX + 1 };
 
 /* Walks through the rules of two sets. */
-static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 first_set, u32 second_set)
+static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch *s, u32 first_set, u32 second_set)
 {
 	const struct group_set *first = get_set(first_set), *second = get_set(second_set), *any = first;
 	u64 summary = read_summary(first) | read_summary(second);
@@ -395,7 +395,7 @@ static __always_inline void walk_sets(void *ctx, struct hook_scratch *s, u32 fir
 	if (!any || !summary)
 		return;
 	walk->facts = 0;
-	walk->frame = (u64)ctx;
+	walk->frame = frame;
 	walk->decided_hook = 0;
 	walk->test = 0;
 	walk->tests_end = 0;
@@ -502,8 +502,11 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 	return lookup_rules(&group_numbers, &key);
 }
 
-/* Returns true if the function must be overridden; `value` is then its return value. */
-static __always_inline bool run_group(void *ctx, u32 which, u64 returned, s32 *value)
+/*
+ * `frame`: as for the program of a single hook. Returns true if the function must be overridden; `value` is then its
+ * return value.
+ */
+static __always_inline bool run_group(void *ctx, u64 frame, u32 which, u64 returned, s32 *value)
 {
 	const struct group_header *header = get_group_header();
 	u32 number = GROUP_NO_SET;
@@ -533,9 +536,9 @@ static __always_inline bool run_group(void *ctx, u32 which, u64 returned, s32 *v
 		return false;
 	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
 	if (config.objects_count)
-		walk_sets(ctx, s, s->buffer.prefix_set, s->buffer.postfix_set);
+		walk_sets(ctx, frame, s, s->buffer.prefix_set, s->buffer.postfix_set);
 	else
-		walk_sets(ctx, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
+		walk_sets(ctx, frame, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
 	if (!(config.has_actions & ACTIONS_OVERRIDE) || !s->walk.overrides)
 		return false;
 	*value = s->walk.override_value;

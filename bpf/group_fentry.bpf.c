@@ -12,7 +12,7 @@ int hook_entry(void *ctx)
 {
 	s32 value = 0;
 
-	run_group(ctx, SCRATCH_ENTRY, 0, &value);
+	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value);
 	return 0;
 }
 
@@ -25,7 +25,7 @@ long hook_override(void *ctx)
 {
 	s32 value = 0;
 
-	return run_group(ctx, SCRATCH_ENTRY, 0, &value) ? value : 0;
+	return run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value) ? value : 0;
 }
 
 TYPED_SEC("fexit")
@@ -33,6 +33,6 @@ int hook_return(void *ctx)
 {
 	s32 value = 0;
 
-	run_group(ctx, SCRATCH_RETURN, read_return_value(ctx), &value);
+	run_group(ctx, (u64)ctx, SCRATCH_RETURN, read_return_value(ctx), &value);
 	return 0;
 }

@@ -19,7 +19,7 @@ int hook_entry(void *ctx)
 	s32 value = 0; /* nothing overrides a tracepoint */
 
 	begin_exclusive();
-	run_group(ctx, SCRATCH_ENTRY, 0, &value);
+	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value);
 	end_exclusive();
 	return 0;
 }

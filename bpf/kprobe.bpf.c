@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced by kprobe and kretprobe, for kernels and functions without a BPF trampoline. */
-#include "probes.bpf.h"
+#ifndef READ_PROBE
+#define MOVES_INTO_GROUPS
+#endif
+#include "kprobe.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static __always_inline u64 hook_param(void *ctx, u32 n)
-{
-	u32 abi = config.syscall;
-
-	if (abi)
-		return syscall_param((void *)function_param(ctx, 0), n, abi);
-	return function_param(ctx, n);
-}
 
 HOOK_SEC("kprobe")
 int hook_entry(struct pt_regs *ctx)

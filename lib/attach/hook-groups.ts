@@ -8,6 +8,7 @@ import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
 import type { EncodedHook } from '../wire/encode/hook.js';
 import { GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
+import { hasModifyingAction } from '../compiled/compiled-hook.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { NativeHookSpec, NativeSession } from '../native/binding.js';
 import { messageWithReason, type NativeError } from '../native/native-error.js';
@@ -63,6 +64,8 @@ interface Candidate {
   readonly program: EncodedHook;
   /** Equal for hooks that one program can serve. */
   readonly key: string;
+  /** The hook may override its function. */
+  readonly overrides: boolean;
 }
 
 /** The ways to attach a hook without a group. */
@@ -79,8 +82,9 @@ export interface SeparateProgram {
  */
 const INTERRUPTION_MS = 100;
 
-/** The mechanisms that have a program for groups. */
-const MECHANISMS: readonly string[] = ['fentry', 'raw_tracepoint'];
+/** The mechanisms that have a program for groups. At a function, the kernel runs the newest program first. */
+const FUNCTION_MECHANISMS: readonly string[] = ['fentry', 'kprobe'];
+const MECHANISMS: readonly string[] = [...FUNCTION_MECHANISMS, 'raw_tracepoint'];
 
 export class HookGroups {
   readonly #parts: GroupParts;
@@ -154,7 +158,7 @@ export class HookGroups {
   async #attachCandidate(candidate: Candidate, separate: SeparateProgram): Promise<readonly number[]> {
     const { hook, attachment } = candidate;
     if (this.#canBeAlone(candidate)) {
-      const canMove = attachment.mechanism === 'fentry';
+      const canMove = isAtFunction(attachment);
       const skipped = await separate.load({ canMove });
       this.#alone.set(hook, candidate);
       if (!canMove) this.#reasons.set(hook, 'it is the first one at its tracepoint');
@@ -209,19 +213,21 @@ export class HookGroups {
     if (context.guard === ScratchGuard.GUARD_LEVELS || (mechanism === 'fentry' && isPreemptible)) {
       return `this kernel can suspend the program (preemption model ${model})`;
     }
+    const overrides = hasModifyingAction(hook);
+    if (overrides && mechanism !== 'fentry') return 'a kprobe that overrides has no groups';
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
     const program = encodeGroupProgram(hook, context);
-    return { hook: context.id, attachment, rules, program, key: groupKey(attachment, program.config) };
+    const key = groupKey(attachment, program.config);
+    return { hook: context.id, attachment, rules, program, key, overrides };
   }
 
   /**
    * True for the first hook of its kind. It is cheaper than a group. A hook that overrides could not move into one: when
    * the group has overridden a call, the kernel does not run the hook's own program, which would remove the mark.
    */
-  #canBeAlone({ key, attachment }: Candidate): boolean {
-    if (attachment.overrides === true || this.#parts.countHits || this.#groups.some((group) => group.key === key))
-      return false;
+  #canBeAlone({ key, overrides }: Candidate): boolean {
+    if (overrides || this.#parts.countHits || this.#groups.some((group) => group.key === key)) return false;
     return this.#findAlone(key) === undefined;
   }
 
@@ -239,7 +245,7 @@ export class HookGroups {
     if (typeof group === 'string') return group;
     try {
       const first = this.#findAlone(key);
-      if (first?.attachment.mechanism === 'fentry') await this.#move(group, first);
+      if (first !== undefined && isAtFunction(first.attachment)) await this.#move(group, first);
       if (await this.#addTo(group, candidate)) return undefined;
     } finally {
       if (group.members.size === 0) await this.#close(group);
@@ -297,7 +303,7 @@ export class HookGroups {
     const group = {
       id,
       key,
-      tables: new GroupTables(attachment.mechanism === 'fentry', config[HookConfig.frontSlot] ?? 0),
+      tables: new GroupTables(isAtFunction(attachment), config[HookConfig.frontSlot] ?? 0),
       members,
     };
     this.#groups.push(group);
@@ -367,6 +373,10 @@ export class HookGroups {
     this.#groups.splice(this.#groups.indexOf(group), 1);
     this.#parts.releaseId(group.id);
   }
+}
+
+function isAtFunction({ mechanism }: GroupAttachment): boolean {
+  return FUNCTION_MECHANISMS.includes(mechanism);
 }
 
 function ignore(): void {}

@@ -8,6 +8,7 @@ import { GroupLimit, ScratchGuard } from '../../../lib/wire/layout.gen.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js';
 
+const KPROBE = { mechanism: 'kprobe', target: 'f', entry: true, return: false } as const;
 const FENTRY = { mechanism: 'fentry', target: 'f', entry: true, return: false } as const;
 
 /** A hook with one selector: Equal on the first argument. */
@@ -159,8 +160,8 @@ describe('groups of hooks', () => {
   });
 
   it('says why a hook has a program of its own', async () => {
-    assert.equal(await add(groups, onFile('/a'), { ...FENTRY, mechanism: 'kprobe' }, context(1)), false);
-    assert.match(groups.reason(1) ?? '', /mechanism kprobe/);
+    assert.equal(await add(groups, onFile('/a'), { ...FENTRY, mechanism: 'kprobe.multi' }, context(1)), false);
+    assert.match(groups.reason(1) ?? '', /mechanism kprobe.multi/);
     assert.equal(await add(groups, onFile('/a'), FENTRY, context(2, { pair: true })), false);
     assert.match(groups.reason(2) ?? '', /entry and at the return/);
     assert.equal(await add(groups, onFile('/a'), FENTRY, context(3, { guard: ScratchGuard.GUARD_LEVELS })), false);
@@ -292,7 +293,7 @@ describe('groups of hooks', () => {
       assert.match(groups.reason(2) ?? '', /only for the system calls/);
     });
 
-    it('at a tracepoint, the first one stays where it is; where programs are suspended, functions have no groups', async () => {
+    it('at a tracepoint, the first one stays where it is; where programs are suspended, trampolines have no groups', async () => {
       groups = new HookGroups(session.parts(true, false, { isPreemptible: true }));
       assert.equal(await add(groups, onFile('/a'), RAW, context(1)), false);
       assert.match(groups.reason(1) ?? '', /first one at its tracepoint/);
@@ -300,6 +301,20 @@ describe('groups of hooks', () => {
       assert.ok(!session.take().includes('removeHooks 1'));
       assert.equal(await add(groups, onFile('/a'), FENTRY, context(4)), false);
       assert.match(groups.reason(4) ?? '', /suspend/);
+      // the kernel suspends no kprobe
+      assert.equal(await add(groups, onFile('/a'), KPROBE, context(5)), false);
+      assert.equal(await add(groups, onFile('/a'), KPROBE, context(6)), true);
+      assert.equal(groups.membership(5)?.group, groups.membership(6)?.group);
+    });
+
+    it('unless it overrides: a call that the group overrides runs no further program', async () => {
+      const overriding = onFile('/a', 1, { actions: [{ order: ['override', 'post'], override: -1 }] });
+      for (const id of [2, 3])
+        assert.equal(await add(groups, overriding, { ...FENTRY, overrides: true }, context(id)), true);
+      assert.equal(await addFirst(FENTRY), true, 'another kind');
+      assert.ok(!session.take().some((call) => call.startsWith('move')));
+      assert.equal(await add(groups, overriding, KPROBE, context(4)), false);
+      assert.match(groups.reason(4) ?? '', /kprobe that overrides/);
     });
 
     it('the selectors of a hook are enabled when no program can have missed the value of one', async () => {
