@@ -78,9 +78,11 @@ const runs = [
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   // in two guests each, so that a busy machine does not reach the time limit of a guest
   ...['6.12', '6.1'].flatMap((kernel) => ['1/2', '2/2'].map((part) => kernelRun(kernel, { part }))),
-  // Tests that only this kernel can run, and those of its own mounts and calls. It is preemptible.
+  // Tests that only this kernel can run, and those of its own mounts, calls and kprobes. It is preemptible.
   kernelRun('newest', {
-    files: ['test/kernel/modifying-actions.test.ts', 'test/kernel/policy-evasion.test.ts', PREEMPTION],
+    files: ['modifying-actions', 'policy-evasion', 'groups']
+      .map((name) => `test/kernel/${name}.test.ts`)
+      .concat(PREEMPTION),
   }),
   kernelRun('6.12', { files: [PREEMPTION], append: 'preempt=full' }),
   // Each file uses its own cluster. The programs are built once for a machine.

@@ -29,7 +29,9 @@ const FOLDER = '/tmp/groups';
 const POLICIES = 200;
 const READS = 20_000;
 const DENIALS = 60;
-const DENIED_READS = 60;
+/** Fewer for kprobes: more than a trampoline has room for would be kprobes anyway. */
+const REPORTERS = kernel === 'newest' ? 25 : 50;
+const DENIED_READS = 30;
 
 const file = (i: number | string): string => `${FOLDER}/file-${i}`;
 
@@ -411,18 +413,15 @@ describeOnce('policies that share one program', function () {
     });
 
     it('do the same as separate programs, with random selectors', async () => {
-      const outcomes: string[] = [];
-      for (const count of [4, 24]) {
-        const policies = randomPolicies(count, DENYING);
-        const grouped = await runDenied(policies, true);
-        const separate = await runDenied(policies, false);
-        assert.ok(grouped.hooks.every((hook) => hook.grouped === true));
-        assert.deepEqual(grouped.outcomes, separate.outcomes);
-        // separate programs do not run any more when another one has overridden the call
-        const calls = new Set(grouped.events);
-        for (const event of separate.events) assert.ok(calls.has(event), event);
-        outcomes.push(...grouped.outcomes);
-      }
+      const policies = randomPolicies(8, DENYING);
+      const grouped = await runDenied(policies, true);
+      const separate = await runDenied(policies, false);
+      assert.ok(grouped.hooks.every((hook) => hook.grouped === true));
+      const { outcomes } = grouped;
+      assert.deepEqual(outcomes, separate.outcomes);
+      // separate programs do not run any more when another one has overridden the call
+      const calls = new Set(grouped.events);
+      for (const event of separate.events) assert.ok(calls.has(event), event);
       for (const some of [/: 0 $/, /Operation not permitted/, /Input\/output error/, /Permission denied/]) {
         assert.ok(
           outcomes.some((outcome) => some.test(outcome)),
@@ -456,10 +455,10 @@ describeOnce('policies that share one program', function () {
     return { hooks, events: expected };
   }
 
-  it('50 random policies report the same as separate programs and as a group', async () => {
-    const { hooks, events } = await compareTwins(randomPolicies(50, REPORTING));
+  it(`${REPORTERS} random policies report the same as separate programs and as a group`, async () => {
+    const { hooks, events } = await compareTwins(randomPolicies(REPORTERS, REPORTING));
     assert.ok(hooks.every((hook) => hook.grouped === true));
-    assert.ok(events.length > 300, `${events.length} events`);
+    assert.ok(events.length > 6 * REPORTERS, `${events.length} events`);
   });
 
   it('16 random policies with actions report and do the same', async () => {
