@@ -35,14 +35,19 @@ async function measureCpu(run: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1000;
 }
 
-async function measure(grouped: boolean, does: keyof typeof policyActions = 'an event'): Promise<PolicyCosts[]> {
-  const tracer = await openTracer({ attach: 'auto', groupPolicies: grouped, enforcement: true });
+async function measure(
+  grouped: boolean,
+  does: keyof typeof policyActions = 'an event',
+  byKprobes = false,
+): Promise<PolicyCosts[]> {
+  const attach = byKprobes ? 'kprobe' : 'auto';
+  const tracer = await openTracer({ attach, groupPolicies: grouped, enforcement: true });
   const results: PolicyCosts[] = [];
   let loaded = 0;
   const before = countDescriptors();
   for (const policies of policyNumbers) {
     if (!grouped && policies > SEPARATE_MAX) break;
-    if (does !== 'an event' && policies > ACTING_MAX) break;
+    if ((does !== 'an event' || byKprobes) && policies > ACTING_MAX) break;
     for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded, does) });
     console.error(`${policies} policies with ${does}${grouped ? ' in groups' : ''}`);
     const descriptors = (countDescriptors() - before) / policies;
@@ -57,7 +62,7 @@ async function measure(grouped: boolean, does: keyof typeof policyActions = 'an 
     const counts = minimumOfThree(does === 'an override' ? steps.filter(([name]) => name !== 'match') : steps);
     const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000, does) }));
     const removeMs = await measureCpu(() => tracer.removePolicy('numbered-10000'));
-    results.push({ policies, grouped, does, counts, addMs, removeMs, descriptors, memory });
+    results.push({ policies, grouped, does, byKprobes, counts, addMs, removeMs, descriptors, memory });
   }
   await tracer.close();
   return results;
@@ -70,6 +75,7 @@ writeFileSync(
     nothing,
     costs: [
       ...(await measure(true)),
+      ...(await measure(true, 'an event', true)),
       ...(await measure(true, 'a signal')),
       ...(await measure(true, 'an override')),
       ...(await measure(true, 'stack traces')),

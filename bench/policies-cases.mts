@@ -33,7 +33,7 @@ export const policyActions = {
   'stack traces': 'Post, kernelStackTrace: true, userStackTrace: true',
 } as const;
 
-/** So many policies with other actions than events are measured. */
+/** So many policies with other actions than events, or by kprobes, are measured. */
 export const ACTING_MAX = 100;
 
 /** The policy of this number: reads of a path. The operator depends on the number. */
@@ -59,6 +59,8 @@ export interface PolicyCosts {
   readonly policies: number;
   readonly grouped: boolean;
   readonly does: keyof typeof policyActions;
+  /** By kprobes, as on kernels that can suspend programs on trampolines. */
+  readonly byKprobes: boolean;
   /** Of all reads: without a tracer's policies subtracted. */
   readonly counts: Readonly<Record<string, number>>;
   /** Milliseconds of the processor to add one more, and to remove it. */

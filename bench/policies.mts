@@ -16,24 +16,35 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
   };
   const added = ({ counts }: PolicyCosts, step: string): number => (counts[step] ?? NaN) - (nothing[step] ?? NaN);
   const rows = costs.map((each) => [
-    `${formatNumber(each.policies)}, ${each.grouped ? 'in groups' : 'separate'}${each.does === 'an event' ? '' : `, ${each.does}`}`,
+    [
+      formatNumber(each.policies),
+      each.grouped ? 'in groups' : 'separate',
+      ...(each.does === 'an event' ? [] : [each.does]),
+      ...(each.byKprobes ? ['kprobes'] : []),
+    ].join(', '),
     ...['hot', 'first', 'match'].map((step) => (step in each.counts ? formatNumber(added(each, step)) : '')),
     each.addMs.toFixed(0),
     each.removeMs.toFixed(0),
     each.descriptors.toFixed(1),
     formatNumber(each.memory),
   ]);
-  const tooMany = (Object.keys(policyActions) as (keyof typeof policyActions)[]).flatMap((does) => {
-    const grouped = costs.filter((each) => each.grouped && each.does === does);
-    const numbers = policyNumbers.filter((policies) => does === 'an event' || policies <= ACTING_MAX);
-    return numbers.flatMap((policies, i) => {
-      const [one, here] = [grouped[0], grouped[i]];
-      const what = `${policies} policies with ${does}`;
-      if (one === undefined || here === undefined) return [`${what} were not measured`];
-      const times = added(here, 'hot') / added(one, 'hot');
-      const limit = growthLimits[policies];
-      return times <= limit ? [] : [`${what}: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
-    });
+  const kinds = [
+    ...(Object.keys(policyActions) as (keyof typeof policyActions)[]).map((does) => ({ does, byKprobes: false })),
+    { does: 'an event', byKprobes: true } as const,
+  ];
+  const tooMany = kinds.flatMap(({ does, byKprobes }) => {
+    const grouped = costs.filter((each) => each.grouped && each.does === does && each.byKprobes === byKprobes);
+    const hasAll = does === 'an event' && !byKprobes;
+    return policyNumbers
+      .filter((policies) => hasAll || policies <= ACTING_MAX)
+      .flatMap((policies, i) => {
+        const [one, here] = [grouped[0], grouped[i]];
+        const what = `${policies} policies with ${does}${byKprobes ? ' by kprobes' : ''}`;
+        if (one === undefined || here === undefined) return [`${what} were not measured`];
+        const times = added(here, 'hot') / added(one, 'hot');
+        const limit = growthLimits[policies];
+        return times <= limit ? [] : [`${what}: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
+      });
   });
   return {
     rows: [
