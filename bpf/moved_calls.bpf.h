@@ -3,9 +3,9 @@
  * Moves a hook from a program of its own into a group (group.bpf.h) while calls run. For a while, both programs are
  * attached. Each call must be reported once. A move has these steps:
  *
- * 1. The group is attached. The kernel runs the newest program first, at a trampoline and of kprobes, so a call runs the
- *    group and then the hook's own program, or only the latter if it began earlier. The group has no rule of the hook
- *    yet.
+ * 1. The group is attached. The kernel runs the newest program first, of a trampoline and of kprobes. So a call runs
+ *    the group and then the hook's own program, or only the latter if it began earlier. The group has no rule of the
+ *    hook yet.
  * 2. The hook gets the number of the move. From now on, its own program looks for a mark of the group before it reports
  *    a call. User space waits until all programs that have not seen the number have ended.
  * 3. The rules in the group are enabled. The group leaves a mark when it reports a call. User space waits again, and
