@@ -1,6 +1,13 @@
 // Instructions of a read with many policies on its function, as separate programs and in groups.
 import { countInVm } from './count.mjs';
-import { ACTING_MAX, growthLimits, policyActions, policyNumbers, type PolicyCosts } from './policies-cases.mjs';
+import {
+  ACTING_MAX,
+  growthLimits,
+  KPROBE_GROWTH,
+  policyActions,
+  policyNumbers,
+  type PolicyCosts,
+} from './policies-cases.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
 export interface PolicyTables {
@@ -42,7 +49,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
         const what = `${policies} policies with ${does}${byKprobes ? ' by kprobes' : ''}`;
         if (one === undefined || here === undefined) return [`${what} were not measured`];
         const times = added(here, 'hot') / added(one, 'hot');
-        const limit = growthLimits[policies];
+        const limit = byKprobes ? Math.max(KPROBE_GROWTH, growthLimits[policies]) : growthLimits[policies];
         return times <= limit ? [] : [`${what}: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
       });
   });
