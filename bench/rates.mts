@@ -25,8 +25,9 @@ const EXEC_RATE_MAX = 1500;
 const SECONDS = 5;
 /** V8 compiles the functions of a tracer with the events of some minutes at usual rates. */
 const WARM_SECONDS = 20;
-/** Bytes of a JSON line, and of the lines that are written together. */
+/** Bytes of a JSON line of these events. */
 const LINE_BYTES = 830;
+/** Between two writes of lines. The same is in rates-node.cjs. */
 const INTERVAL_MS = 50;
 /** Until the last events are read. */
 const SETTLE_MS = 200;

@@ -135,9 +135,8 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
  */
 static __always_inline void note_override(struct group_walk *walk, const struct group_rule *rule)
 {
-	if (walk->overrides && rule->addition < walk->override_addition)
+	if (walk->override_value && rule->addition < walk->override_addition)
 		return;
-	walk->overrides = true;
 	walk->override_addition = rule->addition;
 	walk->override_value = rule->actions.override_value;
 }
@@ -404,7 +403,7 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 		walk->used = s->record.used;
 		walk->waits = false;
 		walk->has_stacks = false;
-		walk->overrides = false;
+		walk->override_value = 0;
 	}
 	/* most calls match one rule, which needs no search for its bit */
 	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
@@ -503,10 +502,10 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 }
 
 /*
- * `frame`: as for the program of a single hook. Returns true if the function must be overridden; `value` is then its
- * return value.
+ * `frame`: as for the program of a single hook. Returns what the function must return instead of running; 0: it runs.
+ * No rule overrides with 0, as a trampoline cannot.
  */
-static __always_inline bool run_group(void *ctx, u64 frame, u32 which, u64 returned, s32 *value)
+static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 returned)
 {
 	const struct group_header *header = get_group_header();
 	u32 number = GROUP_NO_SET;
@@ -519,30 +518,27 @@ static __always_inline bool run_group(void *ctx, u64 frame, u32 which, u64 retur
 	if (config.counts_hits)
 		count_hit();
 	if (!header)
-		return false;
+		return 0;
 	/* before the tables: what is found in them is at least as new */
 	generation = *(volatile u64 *)&header->generation;
 	if (!generation || !can_match(ctx, header, returned))
-		return false;
+		return 0;
 	always = !config.objects_count && *(volatile u8 *)&header->has_always;
 	if (!config.objects_count) {
 		number = find_number_rules(ctx, header, returned);
 		if (!number && !always)
-			return false;
+			return 0;
 	}
 	if (!evaluate_hook(ctx, which, &taken, PHASE_SINGLE, generation, returned, &record, &is_kept))
-		return false;
+		return 0;
 	if (!record)
-		return false;
+		return 0;
 	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
 	if (config.objects_count)
 		walk_sets(ctx, frame, s, s->buffer.prefix_set, s->buffer.postfix_set);
 	else
 		walk_sets(ctx, frame, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
-	if (!(config.has_actions & ACTIONS_OVERRIDE) || !s->walk.overrides)
-		return false;
-	*value = s->walk.override_value;
-	return true;
+	return config.has_actions & ACTIONS_OVERRIDE ? s->walk.override_value : 0;
 }
 
 #endif

@@ -10,9 +10,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 TYPED_SEC("fentry")
 int hook_entry(void *ctx)
 {
-	s32 value = 0;
-
-	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value);
+	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0);
 	return 0;
 }
 
@@ -23,16 +21,12 @@ int hook_entry(void *ctx)
 TYPED_SEC("fmod_ret")
 long hook_override(void *ctx)
 {
-	s32 value = 0;
-
-	return run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value) ? value : 0;
+	return run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0);
 }
 
 TYPED_SEC("fexit")
 int hook_return(void *ctx)
 {
-	s32 value = 0;
-
-	run_group(ctx, (u64)ctx, SCRATCH_RETURN, read_return_value(ctx), &value);
+	run_group(ctx, (u64)ctx, SCRATCH_RETURN, read_return_value(ctx));
 	return 0;
 }

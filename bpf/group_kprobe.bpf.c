@@ -10,8 +10,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 HOOK_SEC("kprobe")
 int hook_entry(struct pt_regs *ctx)
 {
-	s32 value = 0;
-
-	run_group(ctx, FRAME_AT_ENTRY(ctx), SCRATCH_ENTRY, 0, &value);
+	run_group(ctx, FRAME_AT_ENTRY(ctx), SCRATCH_ENTRY, 0);
 	return 0;
 }

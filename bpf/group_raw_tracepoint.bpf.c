@@ -16,10 +16,8 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 HOOK_SEC("raw_tp")
 int hook_entry(void *ctx)
 {
-	s32 value = 0; /* nothing overrides a tracepoint */
-
 	begin_exclusive();
-	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0, &value);
+	run_group(ctx, (u64)ctx, SCRATCH_ENTRY, 0);
 	end_exclusive();
 	return 0;
 }

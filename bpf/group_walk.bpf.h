@@ -27,10 +27,9 @@ struct group_walk {
 	u8 stacks; /* of the current rule: enum stack_kind, ORed */
 	u8 waits; /* the current rule matches; its event waits for the stacks of the call */
 	u8 has_stacks; /* the record has the stacks of the call */
-	u8 overrides; /* a rule overrides the function */
-	u8 pad[2];
-	s32 override_value; /* with overrides */
-	u32 override_addition; /* with overrides: that of the rule */
+	u8 pad[3];
+	s32 override_value; /* what the function returns instead of running; 0: it runs */
+	u32 override_addition; /* of the rule with this value */
 	u32 used; /* bytes of the record's body without the stacks */
 	u32 used_with_stacks;
 	struct string_ref kernel_stack, user_stack; /* with has_stacks */

@@ -64,8 +64,6 @@ interface Candidate {
   readonly program: EncodedHook;
   /** Equal for hooks that one program can serve. */
   readonly key: string;
-  /** The hook may override its function. */
-  readonly overrides: boolean;
 }
 
 /** The ways to attach a hook without a group. */
@@ -213,22 +211,20 @@ export class HookGroups {
     if (context.guard === ScratchGuard.GUARD_LEVELS || (mechanism === 'fentry' && isPreemptible)) {
       return `this kernel can suspend the program (preemption model ${model})`;
     }
-    const overrides = hasModifyingAction(hook);
-    if (overrides && mechanism !== 'fentry') return 'a kprobe that overrides has no groups';
+    if (mechanism !== 'fentry' && hasModifyingAction(hook)) return 'a kprobe that overrides has no groups';
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
     const program = encodeGroupProgram(hook, context);
-    const key = groupKey(attachment, program.config);
-    return { hook: context.id, attachment, rules, program, key, overrides };
+    return { hook: context.id, attachment, rules, program, key: groupKey(attachment, program.config) };
   }
 
   /**
    * True for the first hook of its kind. It is cheaper than a group. A hook that overrides could not move into one: when
    * the group has overridden a call, the kernel does not run the hook's own program, which would remove the mark.
    */
-  #canBeAlone({ key, overrides }: Candidate): boolean {
-    if (overrides || this.#parts.countHits || this.#groups.some((group) => group.key === key)) return false;
-    return this.#findAlone(key) === undefined;
+  #canBeAlone({ key, attachment }: Candidate): boolean {
+    if (attachment.overrides === true || this.#parts.countHits) return false;
+    return !this.#groups.some((group) => group.key === key) && this.#findAlone(key) === undefined;
   }
 
   #findAlone(key: string): Candidate | undefined {

@@ -26,6 +26,8 @@ const countKind = (objects: readonly string[], kind: string): number =>
 
 const MIB = 1 << 20;
 
+const countThreads = (): number => readdirSync('/proc/self/task').length;
+
 /** Processor time of the JavaScript thread, in milliseconds. */
 const mainThreadMs = (): number =>
   Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
@@ -67,13 +69,13 @@ describe('lifetimes', function () {
 
   it('a closed tracer has no thread, nor has one that failed to open', async () => {
     await (await openTracer()).close(); // threads that all tracers share
-    const before = readdirSync('/proc/self/task').length;
+    const before = countThreads();
     for (let i = 0; i < 3; i++) {
       const tracer = await openTracer();
-      assert.ok(readdirSync('/proc/self/task').length > before);
+      assert.ok(countThreads() > before);
       await tracer.close();
       await assert.rejects(openTracer({ policies: ['/nonexistent.yaml'] }));
-      assert.equal(readdirSync('/proc/self/task').length, before);
+      assert.equal(countThreads(), before);
       await assert.rejects(tracer.addPolicy({ yaml: KPROBES }), { code: 'CLOSED' });
       assert.equal(tracer.stats().events, 0);
     }
