@@ -117,9 +117,20 @@ export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
   removeEngineFolder(folder);
 }
 
-/** Removes the folder, with retries, because processes that clean up after containers may still run. */
+/**
+ * Removes the folder, with retries, because processes that clean up after containers may still run. Node's own retries do
+ * not remove a file that such a process writes between two of them.
+ */
 export function removeEngineFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+  for (let left = 50; ; left--) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (left === 1 || !['ENOTEMPTY', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
 }
 
 /** Writes the image to a file that podman and containerd can load. */

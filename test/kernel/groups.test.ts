@@ -65,6 +65,8 @@ function numberedPolicy(i: number): string {
   return pathPolicy(`numbered-${i}`, operator, value);
 }
 
+const ABSENT = { matched: 0, lost: 0 };
+
 function countDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
@@ -89,6 +91,17 @@ function countFunctionLinks(): number {
 function readErrors(...paths: readonly string[]): string[] {
   const { stderr } = spawnSync('cat', paths, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
   return stderr.split('\n').filter((line) => line !== '');
+}
+
+/**
+ * Each call was reported once. A preemptible kernel skips kprobes while it has suspended a program that changes a BPF map,
+ * and counts these calls; see the known limits in SECURITY.md.
+ */
+function assertReported(reported: number, count: number, { matched, lost } = ABSENT): void {
+  if (kernel !== 'newest')
+    return assert.deepEqual({ reported, matched, lost }, { reported: count, matched: count, lost: 0 });
+  assert.equal(matched, reported);
+  assert.ok(reported <= count && reported + lost >= count, `${reported} reported and ${lost} lost of ${count}`);
 }
 
 function read(...paths: readonly string[]): void {
@@ -205,13 +218,13 @@ describeOnce('policies that share one program', function () {
       await ended;
       await recording.settle();
       const hot = kprobeEvents(recording.events.slice(from)).filter(({ policyName }) => policyName === 'hot');
-      assert.equal(hot.length, READS);
-      assert.deepEqual(
-        recording.events.slice(from).filter(({ type }) => type === 'lost'),
-        [],
+      assertReported(
+        hot.length,
+        READS,
+        tracer.policies().find(({ name }) => name === 'hot'),
       );
-      const status = tracer.policies().find(({ name }) => name === 'hot');
-      assert.equal(status?.matched, READS);
+      const losses = recording.events.slice(from).filter(({ type }) => type === 'lost');
+      if (kernel !== 'newest') assert.deepEqual(losses, []);
     });
 
     it('a removed policy reports nothing more, and its values lead to the others', async () => {
@@ -262,11 +275,11 @@ describeOnce('policies that share one program', function () {
         const count = await reads.stop();
         await recording.settle();
         const own = kprobeEvents(recording.events.slice(from)).filter(({ policyName }) => policyName === 'first');
-        assert.equal(own.length, count);
-        const { matched, lost, enforced, hooks: [hook] = [] } = status('first') ?? {};
-        assert.deepEqual([matched, lost, hook?.grouped], [count, 0, true]);
+        const end = status('first');
+        assertReported(own.length, count, end);
+        assert.equal(end?.hooks[0]?.grouped, true);
         if (!action.startsWith('Signal')) return;
-        assert.equal(enforced, count, 'one signal for each call');
+        assert.equal(end?.enforced, own.length, 'one signal for each call');
         for (const {
           actions: [done],
         } of own)
@@ -477,7 +490,7 @@ describeOnce('policies that share one program', function () {
 
 interface Denied {
   readonly hooks: readonly HookStatus[];
-  /** What each program printed as its error, and its status, for each file. */
+  /** For each program and file: the exit status and the error text. */
   readonly outcomes: readonly string[];
   readonly events: readonly string[];
 }
