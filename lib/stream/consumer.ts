@@ -47,6 +47,7 @@ export class Consumer {
   #ended = false;
   #closed = false;
   #waiting: (() => void) | undefined;
+  #readsLines = false;
   readonly #signal: EventsOptions['signal'];
   readonly #onAbort = (): void => this.close();
 
@@ -115,10 +116,15 @@ export class Consumer {
     return [...batch, ...this.#takeDropped()];
   }
 
+  /** True if its iterator makes lines of records, which then need no events. */
+  get takesRecords(): boolean {
+    return this.#readsLines && this.#filter === undefined && this.#batches.length === 0 && this.#dropped.size === 0;
+  }
+
   /** Adds the lines of the next events without waiting. Returns false if there are none now. */
   addLines(sink: LineSink): boolean {
-    const isIdle = this.#batches.length === 0 && this.#dropped.size === 0;
-    if (isIdle && !this.#ended && this.#filter === undefined && this.#feed.pullLines(sink)) return true;
+    this.#readsLines = true;
+    if (this.takesRecords && !this.#ended && this.#feed.pullLines(sink)) return true;
     const batch = this.take();
     if (batch !== undefined) sink.addEvents(batch);
     return batch !== undefined;

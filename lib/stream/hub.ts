@@ -222,10 +222,15 @@ export class Hub implements EventFeed {
     return true;
   }
 
+  /** True if the next records need events, because more than one iterator reads them or because they may have to wait. */
+  get #needsEvents(): boolean {
+    if (this.#consumers.size > 1 || this.#merged !== undefined || this.#delayedEvents !== undefined) return true;
+    return this.#ending || this.#options.waitFor?.work.isWaiting === true;
+  }
+
   pullLines(sink: LineSink): boolean {
     const { waitFor } = this.#options;
-    const needsEvents = this.#consumers.size > 1 || this.#merged !== undefined || this.#delayedEvents !== undefined;
-    if (needsEvents || this.#ending || waitFor?.work.isWaiting === true || this.#pauses()) return false;
+    if (this.#needsEvents || this.#pauses()) return false;
     this.#readAt = performance.now();
     if (!this.#reader.fill()) return false;
     this.#armed = false;
@@ -373,10 +378,18 @@ export class Hub implements EventFeed {
   #deliver(): void {
     this.yieldTimer.restart();
     this.#options.clock.refresh();
-    if (this.#read()) return;
+    if (this.#wakeForRecords() || this.#read()) return;
     if (this.#waiting.size === 0) return;
     if (this.#delayedEvents === undefined && this.#unreadBytes() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
+  }
+
+  /** Copies records for an iterator that makes lines of them itself. Returns false if there is none, or no record. */
+  #wakeForRecords(): boolean {
+    const [consumer] = this.#waiting;
+    if (consumer?.takesRecords !== true || this.#needsEvents || !this.#reader.fill()) return false;
+    consumer.wake();
+    return true;
   }
 
   #setTimer(callback: () => void): void;

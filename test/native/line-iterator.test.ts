@@ -169,6 +169,23 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('exec', 'fork', 'exit', 'throttle' as const), n: numbers }) },
 ); // prettier-ignore
 
+/** Writers that count the records that need no event. */
+function countingWriter() {
+  let direct = 0;
+  const writer = () => {
+    const created = findLineWriter(jsonLines());
+    assert(created !== undefined);
+    const addRecord = created.addRecord.bind(created);
+    created.addRecord = (...record) => {
+      const isAdded = addRecord(...record);
+      if (isAdded) direct += 1;
+      return isAdded;
+    };
+    return created;
+  };
+  return { writer, direct: () => direct };
+}
+
 describe('lines without events', () => {
   it('1. are those of the events, whatever happens between them', async () => {
     const formats = fc.constantFrom(
@@ -195,31 +212,23 @@ describe('lines without events', () => {
     const parts = Array.from({ length: 4 }, () => Array.from({ length: 50 }, (_, i) => makeRecord(hook, i)));
     const expected = await readStream(parts, ofEvents(jsonLines()));
     assert.equal(expected.events, 200);
-    let direct = 0;
+    const { writer, direct } = countingWriter();
     let offered = 0;
     const watch =
       (others: number): Iterate =>
       (hub) => {
-        const writer = findLineWriter(jsonLines());
-        assert(writer !== undefined);
-        const addRecord = writer.addRecord.bind(writer);
-        writer.addRecord = (...record) => {
-          const isAdded = addRecord(...record);
-          if (isAdded) direct += 1;
-          return isAdded;
-        };
         for (let i = 0; i < others; i++) {
           const other = hub.addConsumer({});
           other.offer = (events) => void (offered += events.length);
         }
-        return new LineIterator(hub.addConsumer({}), writer);
+        return new LineIterator(hub.addConsumer({}), writer());
       };
     assert.deepEqual(await readStream(parts, watch(0)), expected);
     // the first event shows what the lines look like
-    assert.equal(direct, 199);
+    assert.equal(direct(), 199);
     const shared = await readStream(parts, watch(1));
     assert.equal(shared.text, expected.text);
-    assert.equal(direct, 199);
+    assert.equal(direct(), 199);
     assert.equal(offered, 201, 'another iterator gets all events, and what was lost');
   });
 
@@ -260,6 +269,23 @@ describe('lines without events', () => {
     await others.return();
     assert.equal((await others.next()).done, true);
     assert.equal(hub.consumers, 0);
+    await hub.end(false);
+  });
+
+  it('6. are made without events also when the iterator has waited for them', async () => {
+    const value = { text: '/x', value: 5n, mode: 0o100644 };
+    const { session, hub } = createStream();
+    const { writer, direct } = countingWriter();
+    const lines = new LineIterator(hub.addConsumer({}), writer());
+    for (let part = 0; part < 4; part++) {
+      const waiting = lines.next();
+      await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < 50; i++) session.records.push(makeRecord({ kind: 'hook', n: 1, hook: FILE_HOOK, value }, i));
+      session.onReadable();
+      assert.equal(Buffer.from((await waiting).value as Uint8Array).toString().match(/\n/g)?.length, 50);
+    }
+    assert.deepEqual([direct(), hub.events], [199, 200]);
+    await lines.return();
     await hub.end(false);
   });
 });
