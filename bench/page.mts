@@ -325,8 +325,9 @@ program can make in 20 seconds.
 
 ${formatTable(rows)}
 
-- **At low rates**, most of the time is for waking the process. From 500 events a second on, it reads the ring buffer at
-  intervals instead: up to 20 ms in the library, and up to 50 ms for lines and in the agent.
+- **At low rates**, most of the time is for waking the process. Where three events or more are expected in the longest
+  pause, it reads the ring buffer at intervals instead: from 150 events a second on in the library (20 ms), and from 60
+  on for lines and in the agent (50 ms).
 - **Node.js alone** writes as many bytes as the JSON lines of such a rate have, every 50 ms. It is the bound of what
   \`getevents\` can reach.
 - **The first minute** of a tracer takes up to twice as long at 1,000 events a second, because V8 compiles functions.`;

@@ -41,8 +41,8 @@ export interface TracerOptions {
   /** Size of the kernel's ring buffer in bytes: a power of two, 128 KiB to 1 GiB. Default 64 MiB. */
   readonly bufferSize?: number;
   /**
-   * Most milliseconds for which events are collected while they come one after the other: 0 to 1000. The first event after a
-   * rest is reported at once. A ring buffer of less than `coalesceMs` MiB is read more often. Default 20.
+   * Most milliseconds for which events are collected, while three or more of them come in such a time: 0 to 1000. The first
+   * event after a rest is reported at once. A ring buffer of less than `coalesceMs` MiB is read more often. Default 20.
    */
   readonly coalesceMs?: number;
   /** Name of the machine in events and exec ids. Default: `NODE_NAME` of the environment, otherwise the host name. */

@@ -20,8 +20,10 @@ import { sensorHookName } from './sensor-hooks.js';
 import { Throttles } from './throttles.js';
 import { YieldTimer } from './yield-timer.js';
 
-/** Events in a millisecond from which on wake-ups cost more than one per cent of a processor. */
+/** Events in a millisecond from which on pauses grow at once. */
 const BUSY_RATE = 0.5;
+/** If as many events are expected in the longest pause, they wait for its end: a wake-up costs as much as 50 events. */
+const EVENTS_OF_PAUSE = 3;
 /**
  * Bytes that programs may write in a millisecond while nobody waits for a wake-up. A smaller ring buffer is read more
  * often, so that a sudden flood does not fill it.
@@ -116,6 +118,8 @@ export class Hub implements EventFeed {
   /** The time and the number of events at the last #sleep. */
   #sleptAt = 0;
   #sleptEvents = 0;
+  /** Number of events in the last two of the longest pauses. Older events count less. */
+  #recentEvents = 0;
   /** Set by end(). From then on, no event is dropped because a queue is full. */
   #ending = false;
   /** Exit records were lost since the last sweep of the cache. */
@@ -310,8 +314,8 @@ export class Hub implements EventFeed {
   }
 
   /**
-   * Waits for events: for a wake-up or, while many events come, for the end of a pause. A wake-up costs as much as ten
-   * events. The pauses grow while many events come, up to the limit.
+   * Waits for events: for a wake-up or, while events come one after the other, for the end of a pause. The pauses grow
+   * while many events come, up to the limit. At a lower rate that lasts, they have their full length.
    *
    * A BPF program that read the wake-up flag just before it was set does not wake this process, and its record may not
    * be visible yet. A check a little later finds that record. On a busy machine, the program can be delayed for longer,
@@ -345,10 +349,15 @@ export class Hub implements EventFeed {
 
   #adaptPause(now: number): void {
     const events = this.#events - this.#sleptEvents;
-    const isBusy = events > 0 && events >= (now - this.#sleptAt) * BUSY_RATE;
+    const elapsed = now - this.#sleptAt;
     this.#sleptAt = now;
     this.#sleptEvents = this.#events;
-    this.#pauseMs = isBusy ? Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs) : this.#pauseMs >> 1;
+    const memoryMs = 2 * this.#pauseMaxMs || 1;
+    this.#recentEvents = this.#recentEvents * Math.exp(-elapsed / memoryMs) + events;
+    if (events === 0) this.#pauseMs >>= 1;
+    else if (events >= elapsed * BUSY_RATE) this.#pauseMs = Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs);
+    else if (this.#recentEvents >= 2 * EVENTS_OF_PAUSE) this.#pauseMs = this.#pauseMaxMs;
+    else this.#pauseMs >>= 1;
   }
 
   #poll(): void {

@@ -260,6 +260,23 @@ describe('pauses between reads', () => {
     }
   });
 
+  it('are long if events come at a lower rate that lasts, and not after a few', async () => {
+    openEvents(50);
+    const pauses: number[] = [];
+    // 100 events a second
+    for (let i = 0; i < 12; i += 1) {
+      session.arms = 0;
+      pauses.push(await measurePause(1 / 10));
+    }
+    assert.deepEqual(pauses, [...Array<number>(9).fill(10), 50, 50, 50]);
+    const next = events.next();
+    await turn();
+    for (; session.arms === 0; now += 1) mock.timers.tick(1);
+    session.records = execRecords(1, 1);
+    session.onReadable();
+    assert.equal((await next).value?.length, 1, 'after a rest');
+  });
+
   it('have all the same length if no event is urgent; the reader can end one', async () => {
     const hub = openEvents(20, 2 ** 26, true);
     for (const perMs of [1 / 8, 1, 1 / 8]) assert.equal(await measurePause(perMs), 20);
