@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkout, kprobePolicy, Recording } from './support.js';
+import { checkout, kprobePolicy, onOneKernel, Recording } from './support.js';
 
 const FILE = '/srv/cmd-args-file';
 const OPEN = `: < ${FILE}`;
@@ -90,7 +90,8 @@ describe('matchCmdArgs', () => {
     [`{operator: Equal, values: [${'c'.repeat(254)}]}`, [true, 'c'.repeat(254)], [false, 'c'.repeat(255)]],
     ['{index: 4, operator: Equal, values: [a]}, {index: 5, operator: Prefix, values: [b]}', [true, 'a', 'b1'], [false, 'a', 'c']],
   ]; // prettier-ignore
-  for (const [filters, ...commands] of ROWS)
+  // the comparisons do not depend on the kernel
+  for (const [filters, ...commands] of onOneKernel('6.12') ? ROWS : ROWS.slice(0, 2))
     it(filters.replace(/(.)\1{20,}/g, '$1…'), async () => {
       const expected = commands.map(([matches]) => matches);
       assert.deepEqual(await reported(policy(filters), commands.map(([, ...args]) => args)), expected); // prettier-ignore
