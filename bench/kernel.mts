@@ -28,7 +28,7 @@ const upstream = join(corpus, 'quickstart__file_monitoring.yaml');
 
 const hasUpstream = existsSync(upstream); // not on every machine
 const example = 'policies/file-monitoring.yaml';
-/** The configuration that has limits. The example policy hooks the same kernel function, and costs the same there. */
+/** The configuration that has limits. They are those of the upstream policy: the example policy costs more. */
 const limitedConfiguration = hasUpstream ? 'upstream policy' : 'our example';
 
 /** The configuration with the same policy whose hooks have no negative cache. */

@@ -288,4 +288,22 @@ describe('lines without events', () => {
     await lines.return();
     await hub.end(false);
   });
+
+  it('7. of records that were copied for an iterator which then ended are those of the next one', async () => {
+    const { session, hub } = createStream();
+    const { writer, direct } = countingWriter();
+    const ended = new LineIterator(hub.addConsumer({}), writer());
+    const waiting = ended.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    session.records = [makeRecord({ kind: 'exec', n: 1 }, 1)];
+    session.onReadable();
+    const stopped = ended.return();
+    assert.equal((await waiting).done, true);
+    await stopped;
+    const next = new LineIterator(hub.addConsumer({}), writer());
+    assert.match(Buffer.from((await next.next()).value as Uint8Array).toString(), /process_exec/);
+    assert.deepEqual([direct(), hub.events], [0, 1]);
+    await next.return();
+    await hub.end(false);
+  });
 });
