@@ -354,10 +354,10 @@ export class Hub implements EventFeed {
     this.#sleptEvents = this.#events;
     const memoryMs = 2 * this.#pauseMaxMs || 1;
     this.#recentEvents = this.#recentEvents * Math.exp(-elapsed / memoryMs) + events;
-    if (events === 0) this.#pauseMs >>= 1;
-    else if (events >= elapsed * BUSY_RATE) this.#pauseMs = Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs);
-    else if (this.#recentEvents >= 2 * EVENTS_OF_PAUSE) this.#pauseMs = this.#pauseMaxMs;
-    else this.#pauseMs >>= 1;
+    const isBusy = events > 0 && events >= elapsed * BUSY_RATE;
+    const isSteady = events > 0 && this.#recentEvents >= 2 * EVENTS_OF_PAUSE;
+    if (isBusy) this.#pauseMs = Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs);
+    else this.#pauseMs = isSteady ? this.#pauseMaxMs : this.#pauseMs >> 1;
   }
 
   #poll(): void {

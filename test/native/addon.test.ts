@@ -11,7 +11,7 @@ const MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const LARGE = 0xa4;
 const SIZE_OFFSET = MAGIC.length + 1;
 
-/** Of 11 sources two objects each, a third one of 9 of them, and one of each group: see CMakeLists.txt. */
+/** Nine sources have three objects each, two have two, and the three groups have one. CMakeLists.txt lists them. */
 const OBJECTS = 34;
 
 const POLICY = `
