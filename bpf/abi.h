@@ -534,7 +534,7 @@ struct object_config {
 	u8 filtered; /* at least one table is used */
 	u8 passes_count;
 	u8 folders; /* the negative cache may have whole folders: only equal, prefix and postfix are used */
-	u8 slashes; /* the hashed bytes of a postfix contain a slash */
+	u8 short_names; /* bit N: the hashed bytes of a postfix end with a slash and N more bytes */
 	u8 pad[3];
 	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
 	u64 excluding; /* selectors with negated filters only: they do not match if there is no path or string */

@@ -219,20 +219,28 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
 }
 
-/*
- * False: no value of Postfix is at the end of a string that ends with this name. `shorter`: the result for a name that
- * is shorter than the hashed bytes.
- */
-static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, bool shorter)
+/* What a path with this name has before the name. */
+enum before_name { NOTHING_BEFORE, SLASH_BEFORE };
+
+/* False: no value of Postfix is at the end of a string that ends with this name. */
+static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length,
+					       const enum before_name before)
 {
-	const volatile struct string_table *table = &config.objects[index].postfix;
-	u32 hashed = table->hashed;
+	const volatile struct object_config *object = &config.objects[index];
+	u32 hashed = object->postfix.hashed;
+	u64 end;
 
 	if (!hashed)
 		return true;
-	if (length < hashed)
-		return shorter;
-	return is_in_bitmap(table, read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed));
+	if (length < hashed && (before == NOTHING_BEFORE || !(object->short_names >> length & 1)))
+		return false;
+	if (before == SLASH_BEFORE && length + 1 < hashed)
+		return true;
+	end = read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed);
+	/* only the first byte is missing */
+	if (before == SLASH_BEFORE && length < hashed)
+		end = (end & ~0xffULL) | '/';
+	return is_in_bitmap(&object->postfix, end);
 }
 
 /* The candidates that a name without a path can match: not those that need a path, or that only exclude. */
@@ -252,7 +260,7 @@ static __always_inline bool may_match_name(u32 index, struct dentry *dentry, u32
 		return false;
 	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
 		return true;
-	return length && may_end_with_value(index, dentry, length, false);
+	return length && may_end_with_value(index, dentry, length, NOTHING_BEFORE);
 }
 
 /*
@@ -340,7 +348,7 @@ static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64
 	const volatile struct object_config *object = &config.objects[index];
 
 	return candidates & object->postfix.table.used &&
-	       may_end_with_value(index, dentry, READ(dentry, d_name.len), object->slashes);
+	       may_end_with_value(index, dentry, READ(dentry, d_name.len), SLASH_BEFORE);
 }
 
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '31cc769f36614789';
+export const LAYOUT_HASH = 'caa7cdd98feb605a';
 
 /** enum event_type */
 export const EventType = {
@@ -606,7 +606,7 @@ export const ObjectConfig = {
   filtered: 1,
   passesCount: 2,
   folders: 3,
-  slashes: 4,
+  shortNames: 4,
   inode: 8,
   excluding: 16,
   rooted: 24,

@@ -243,6 +243,9 @@ function testNegativeCache(this: Mocha.Suite): void {
       '/long',
       '/dev',
     ),
+    // six bytes are hashed: names of five are compared with the slash before them, and shorter ones by their length
+    'names and their folders': selector('Postfix', 'plain/x', 'values/file', '/files'),
+    'names and their folders that exclude': selector('NotPostfix', 'plain/x', 'values/file', '/files'),
     'names that exclude': selector('NotPostfix', 'e', 's', 'l', 'x', 'd', '9', 't'),
   };
 

@@ -1,6 +1,6 @@
 // Finds the kernel of the requested version: one that is installed in /boot, or one from another Debian suite. The
 // latter is downloaded once into .cache/kernels.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { privateApt, runProgram } from '../../scripts/debian.mjs';
@@ -55,13 +55,11 @@ function newestImage(folder, version) {
   return newest && join(folder, newest);
 }
 
-/** Removes `folder` and returns an apt for the suite, in an empty folder next to it. */
+/** Returns an apt for the suite, in an empty folder next to `folder`. Two runs may download at the same time. */
 function startDownload(version, suite, folder) {
   console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
-  const work = `${folder}.part`;
-  rmSync(work, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
+  mkdirSync(cache, { recursive: true });
+  const work = mkdtempSync(`${folder}.part-`);
   const apt = privateApt(PURPOSE, work, suite);
   apt('apt-get', 'update');
   const depends = (name) => apt('apt-cache', 'depends', '--important', name);
@@ -86,7 +84,16 @@ function downloadCurrent(version, folder) {
   mkdirSync(join(work, 'kernel'));
   const release = name.replace('linux-binary-', '');
   renameSync(join(work, 'files/usr/lib/modules', release, 'vmlinuz'), join(work, 'kernel/vmlinuz'));
-  renameSync(join(work, 'kernel'), folder);
+  endDownload(work, folder);
+}
+
+/** Puts the kernel into its place, unless another run has done so. */
+function endDownload(work, folder) {
+  try {
+    renameSync(join(work, 'kernel'), folder);
+  } catch (error) {
+    if (error.code !== 'ENOTEMPTY') throw error;
+  }
   rmSync(work, { recursive: true });
 }
 
@@ -102,6 +109,5 @@ function download(version, suite, folder) {
   buildInitramfs(join(work, 'files'), release, join(work, 'kernel/initramfs'));
   const modules = join(work, 'files/lib/modules', release);
   copyFileSync(join(modules, 'kernel/drivers/net', testModule), join(work, 'kernel', testModule));
-  renameSync(join(work, 'kernel'), folder);
-  rmSync(work, { recursive: true });
+  endDownload(work, folder);
 }

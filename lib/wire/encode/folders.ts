@@ -4,16 +4,16 @@
  */
 import { hasTables } from '../../compiled/compiled-hook.js';
 import type { CompiledValue, StringTable } from '../../compiled/compiled-policy.js';
-import { AbiLimit, MatchEntry, ObjectConfig, StringHash, TrieKey } from '../layout.gen.js';
+import { AbiLimit, MatchEntry, ObjectConfig, TrieKey } from '../layout.gen.js';
 import { READS } from '../reads.js';
-import { encodeUtf8, selectorMask, writeTrieKey } from './tables.js';
+import { encodeUtf8, hashedBytes, selectorMask, writeTrieKey } from './tables.js';
 
 const SLASH = '/'.charCodeAt(0);
 
 /** Writes the members of struct object_config that only the negative cache uses. */
 export function encodePathFilter(view: DataView, at: number, value: CompiledValue): void {
   view.setUint8(at + ObjectConfig.folders, Number(canCacheFolders(value)));
-  view.setUint8(at + ObjectConfig.slashes, Number(hasSlashInHashedBytes(value.texts.postfix)));
+  view.setUint8(at + ObjectConfig.short_names, shortNames(value.texts.postfix));
   view.setBigUint64(at + ObjectConfig.rooted, selectorMask(rootedSelectors(value)), true);
 }
 
@@ -27,11 +27,15 @@ export function canCacheFolders(value: CompiledValue): boolean {
   return isPath && hasTables(value) && onlyTables && isHashed && areShort;
 }
 
-/** A name that is shorter than the hashed bytes decides nothing if a value has a slash in these. */
-function hasSlashInHashedBytes(postfix: StringTable | undefined): boolean {
+/**
+ * Bit N is set if a value ends with a slash and N more bytes, all of them hashed. A name with fewer bytes than are
+ * hashed can only match a value of its own length.
+ */
+function shortNames(postfix: StringTable | undefined): number {
   const values = (postfix?.entries ?? []).map(({ value }) => encodeUtf8(value));
-  const hashed = values.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
-  return values.some((bytes) => hashed > 0 && bytes.subarray(-hashed).includes(SLASH));
+  const hashed = hashedBytes(values);
+  const lengths = values.map((bytes) => bytes.length - 1 - bytes.lastIndexOf(SLASH)).filter((length) => length < hashed);
+  return lengths.reduce((bits, length) => bits | (1 << length), 0);
 }
 
 /** The selectors that need a value of Equal or Prefix, if all these values begin with a slash. */

@@ -12,7 +12,7 @@ import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
 import { ObjectConfig, SubstringPass, Table, StringHash, StringTable as StringTableLayout } from '../layout.gen.js';
 import { isObject, READS, type ReadClass } from '../reads.js';
-import { selectorMask, encodeUtf8 } from './tables.js';
+import { encodeUtf8, hashedBytes, selectorMask } from './tables.js';
 
 /** Values with the cheapest filters come first. Values without a filter come last. */
 const COST: Readonly<Record<ReadClass, number>> = { nothing: 0, number: 0, detail: 0, string: 1, buffer: 1, path: 2 };
@@ -96,7 +96,7 @@ const NET_TABLE_KEYS = Object.keys({
  */
 function encodeBitmap(view: DataView, at: number, { entries }: StringTable, side: HashedSide): void {
   const strings = entries.map(({ value }) => encodeUtf8(value));
-  const hashed = strings.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
+  const hashed = hashedBytes(strings);
   view.setUint32(at + StringTableLayout.hashed, hashed, true);
   if (hashed === 0) return;
   for (const bytes of strings) {

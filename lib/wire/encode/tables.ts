@@ -1,7 +1,7 @@
 /** Encodes the entries of a hook's tables: keys and values of BPF maps. Pure. */
 import type { AddressPrefix, TableEntry } from '../../compiled/compiled-policy.js';
 import { FAMILIES } from '../../names/network.js';
-import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, MatchEntry } from '../layout.gen.js';
+import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, MatchEntry, StringHash } from '../layout.gen.js';
 
 /** A table for the value in `slot`. */
 export interface SlotTable<T> {
@@ -23,6 +23,11 @@ const encoder = new TextEncoder();
 
 export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
+}
+
+/** How many bytes of each string are hashed: at most the length of the shortest. */
+export function hashedBytes(strings: readonly Uint8Array[]): number {
+  return strings.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
 }
 
 /** Returns a mask in which bit n stands for selector n. */

@@ -23,7 +23,7 @@ const excluding = (...values: readonly string[]): StringTable => ({
 interface Encoded {
   readonly folders: readonly string[];
   readonly isUsed: boolean;
-  readonly slashes: number;
+  readonly shortNames: number;
   readonly rooted: bigint;
   readonly hasMap: boolean;
 }
@@ -47,7 +47,7 @@ function encode(texts: CompiledValue['texts'], { type = 'file', cached = true } 
   return {
     folders: folders.flat(),
     isUsed: view.getUint8(object + ObjectConfig.folders) === 1,
-    slashes: view.getUint8(object + ObjectConfig.slashes),
+    shortNames: view.getUint8(object + ObjectConfig.short_names),
     rooted: view.getBigUint64(object + ObjectConfig.rooted, true),
     hasMap: map.create,
   };
@@ -89,14 +89,18 @@ describe('encoding of the folders of values', () => {
     assert.equal(encode({ equal }, { cached: false }).hasMap, false);
   });
 
-  it('a slash in the hashed end of a postfix: a short name decides nothing', () => {
-    const slashes = (...values: readonly string[]): number => encode({ postfix: table(values) }).slashes;
-    assert.equal(slashes('.bashrc', '.login'), 0);
-    assert.equal(slashes('/.bashrc'), 1);
-    assert.equal(slashes('/etc/bash.bashrc'), 0);
+  it('the lengths of short names that a postfix with a slash may end', () => {
+    const lengths = (...values: readonly string[]): number[] => {
+      const { shortNames } = encode({ postfix: table(values) });
+      return [0, 1, 2, 3, 4, 5, 6, 7].filter((length) => (shortNames >> length) & 1);
+    };
+    assert.deepEqual(lengths('.bashrc', '.login'), []);
+    assert.deepEqual(lengths('/.bashrc'), [7]);
+    assert.deepEqual(lengths('/etc/bash.bashrc'), []);
     // the shortest value has six bytes, so that only six are hashed
-    assert.equal(slashes('/.bashrc', '.login'), 0);
-    assert.equal(slashes('/login', '.bashrc'), 1);
+    assert.deepEqual(lengths('/.bashrc', '.login'), []);
+    assert.deepEqual(lengths('/login', '.bashrc'), [5]);
+    assert.deepEqual(lengths('/ssh/rsa', 'a/b/known', '/ä/', '/.netrc'), [0, 3]);
   });
 
   it('selectors that need a slash at the beginning', () => {
