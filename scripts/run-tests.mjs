@@ -39,6 +39,7 @@ const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpil
 const INITIAL_MOUNTS = ['forgery', 'long-paths', 'running-processes'].map((name) => `test/native/${name}.test.ts`);
 
 const PREEMPTION = 'test/kernel/preemption.test.ts';
+const INSTRUCTIONS = 'test/bench/kernel.test.ts';
 
 /** A run outside of a guest hangs if it takes this time. On an idle machine, the longest takes a third of it. */
 const RUN_MS = 30 * 60_000;
@@ -69,7 +70,9 @@ const runs = [
     obstacle: browserObstacle,
     besideOthers: true,
   },
-  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/*.test.ts'] },
+  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/*.test.ts', '--ignore', INSTRUCTIONS] },
+  // they are counted, so that nothing else on the machine changes them
+  { tier: 'bench', title: 'instructions in the kernel', args: [...mocha, INSTRUCTIONS], besideOthers: true },
   { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'], besideOthers: true },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
   { ...nativeRun('native: agent', ['agent/test/native/**/*.test.ts']), besideOthers: true },

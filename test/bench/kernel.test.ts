@@ -8,8 +8,8 @@ const runNode = (...args: readonly string[]): ReturnType<typeof spawnSync> & { s
   spawnSync(process.execPath, ['--import', 'tsx', ...args], { cwd: ROOT, encoding: 'utf8' });
 
 describe('instructions in the kernel', function () {
-  // It takes one minute on an idle machine.
-  this.timeout(600_000);
+  // It takes three minutes on an idle machine.
+  this.timeout(1_200_000);
 
   it('each operation with a limit stays below it', async function () {
     const { corpus, vmObstacle } = await import('../vm/vm.mjs');

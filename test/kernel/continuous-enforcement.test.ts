@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { openTracer, removePersisted } from '../../lib/index.js';
 import type { TracerEvent } from '../../types/index.js';
-import { checkout, countPrograms, kprobePolicy, waitForPrograms } from './support.js';
+import { checkout, countPrograms, describeOn, kprobePolicy, waitForPrograms } from './support.js';
 
 /** A program that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/kept-out';
@@ -64,7 +64,7 @@ async function openElsewhere(): Promise<ChildProcess> {
   return child;
 }
 
-describe('enforcement without a gap', function () {
+describeOn('6.12', 'enforcement without a gap', function () {
   before(() => {
     copyFileSync('/bin/cat', CAT);
     writeFileSync(TARGET, 'read\n');

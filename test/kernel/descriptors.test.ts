@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
-import { kprobePolicy, MECHANISMS, Recording } from './support.js';
+import { describeOn, kprobePolicy, MECHANISMS, Recording } from './support.js';
 
 /**
  * Lists those of programs, maps, links, types and probes. Pipes and sockets of other tests can close at any time, and so
@@ -32,7 +32,7 @@ const HOOKS: Readonly<Record<string, readonly [yaml: string, most: number]>> = {
   ],
 }; // prettier-ignore
 
-describe('file descriptors of a policy', function () {
+describeOn('6.12', 'file descriptors of a policy', function () {
   this.timeout(120_000);
   before(() => Recording.closeCached());
 

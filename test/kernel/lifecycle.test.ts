@@ -5,6 +5,7 @@ import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
 import {
   compileWorkload,
   countPrograms,
+  describeOn,
   fileHook,
   kprobePolicy,
   onPath,
@@ -15,7 +16,7 @@ import {
 
 const GOOD = kprobePolicy('good', fileHook(onPath('Equal', '/srv/life')));
 
-describe('life cycle', () => {
+describeOn('6.12', 'life cycle', () => {
   let recording: Recording;
   before(async () => {
     compileWorkload();

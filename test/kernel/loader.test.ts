@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { toJson } from '../../lib/index.js';
 import type { ProcessLoaderEvent, TracerEvent } from '../../types/index.js';
-import { compileWorkload, MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
+import { compileWorkload, BOTH_MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
 
 const BUILD_ID = '0123456789abcdef0123456789abcdef01234567';
 const PROGRAM = '/tmp/loads';
@@ -32,7 +32,7 @@ describe('loader', function () {
   });
   beforeEach(() => compile(LIBRARY, 'int loaded;', '-shared', '-fPIC', `-Wl,--build-id=0x${BUILD_ID}`));
 
-  for (const attach of MECHANISMS) it(attach, () => testLoader(attach));
+  for (const attach of BOTH_MECHANISMS) it(attach, () => testLoader(attach));
 });
 
 async function testLoader(attach: Mechanism): Promise<void> {

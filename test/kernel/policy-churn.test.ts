@@ -9,7 +9,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { argumentValue, kprobeEvents, kprobePolicy, Recording } from './support.js';
+import { argumentValue, describeOn, kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
@@ -91,7 +91,7 @@ function membership(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycl
   return hop.at > cycle.added ? 'in' : 'either';
 }
 
-describe('policies with followChildren are added and removed while 200 processes fork and exec', function () {
+describeOn('6.12', 'policies with followChildren are added and removed while 200 processes fork and exec', function () {
   let driver: ChildProcess;
   let recording: Recording;
 

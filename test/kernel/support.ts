@@ -25,12 +25,18 @@ export function needsFile(context: Mocha.Context, file: string): void {
 }
 
 export type Mechanism = 'fentry' | 'kprobe';
-export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
+export const BOTH_MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
 
 export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
 /** True if tests that do not depend on the kernel run on this one. The nightly run has them on both kernels. */
 export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only || (NIGHTLY && kernel.startsWith('6.1'));
+/** `describe`, for tests that do not depend on the kernel. */
+export function describeOn(only: '6.1' | '6.12', title: string, body: (this: Mocha.Suite) => void): void {
+  if (onOneKernel(only)) describe(title, body);
+}
+/** By day, only the matrix, the loader and enforcement use kprobes on the older kernel. */
+export const MECHANISMS: readonly Mechanism[] = kernel === '6.1' && !NIGHTLY ? ['fentry'] : BOTH_MECHANISMS;
 /** Groups need programs that read the kernel's memory directly, and that are not suspended, as on the newest one. */
 export const onKernelWithGroups = (): boolean => kernel === '6.12';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');

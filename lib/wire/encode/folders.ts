@@ -13,7 +13,7 @@ const SLASH = '/'.charCodeAt(0);
 /** Writes the members of struct object_config that only the negative cache uses. */
 export function encodePathFilter(view: DataView, at: number, value: CompiledValue): void {
   view.setUint8(at + ObjectConfig.folders, Number(canCacheFolders(value)));
-  view.setUint8(at + ObjectConfig.short_names, shortNames(value.texts.postfix));
+  view.setUint8(at + ObjectConfig.shortNames, shortNames(value.texts.postfix));
   view.setBigUint64(at + ObjectConfig.rooted, selectorMask(rootedSelectors(value)), true);
 }
 
@@ -34,7 +34,9 @@ export function canCacheFolders(value: CompiledValue): boolean {
 function shortNames(postfix: StringTable | undefined): number {
   const values = (postfix?.entries ?? []).map(({ value }) => encodeUtf8(value));
   const hashed = hashedBytes(values);
-  const lengths = values.map((bytes) => bytes.length - 1 - bytes.lastIndexOf(SLASH)).filter((length) => length < hashed);
+  const lengths = values
+    .map((bytes) => bytes.length - 1 - bytes.lastIndexOf(SLASH))
+    .filter((length) => length < hashed);
   return lengths.reduce((bits, length) => bits | (1 << length), 0);
 }
 

@@ -47,7 +47,7 @@ function encode(texts: CompiledValue['texts'], { type = 'file', cached = true } 
   return {
     folders: folders.flat(),
     isUsed: view.getUint8(object + ObjectConfig.folders) === 1,
-    shortNames: view.getUint8(object + ObjectConfig.short_names),
+    shortNames: view.getUint8(object + ObjectConfig.shortNames),
     rooted: view.getBigUint64(object + ObjectConfig.rooted, true),
     hasMap: map.create,
   };
