@@ -51,6 +51,7 @@ const runs = [
     tier: 'unit',
     title: 'unit: policy',
     args: [...policyCoverage, ...transpiledMocha, 'test/unit/policy/**/*.test.ts'],
+    besideOthers: true,
   },
   {
     tier: 'unit',

@@ -11,7 +11,7 @@ import {
   checkout,
   fileArgument,
   kprobeEvents,
-  BOTH_MECHANISMS,
+  MECHANISMS,
   kprobePolicy,
   Recording,
   type Mechanism,
@@ -67,7 +67,7 @@ describe('enforcement', function () {
     writeFileSync(TARGET, 'read\n');
   });
 
-  for (const attach of BOTH_MECHANISMS) describe(attach, () => testActions(attach));
+  for (const attach of MECHANISMS) describe(attach, () => testActions(attach));
 
   it('Override of an LSM function: the call returns the value, and the event says so', async () => {
     const options = { attach: 'fentry', enforcement: true } as const;

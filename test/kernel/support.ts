@@ -35,7 +35,7 @@ export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only ||
 export function describeOn(only: '6.1' | '6.12', title: string, body: (this: Mocha.Suite) => void): void {
   if (onOneKernel(only)) describe(title, body);
 }
-/** By day, only the matrix, the loader and enforcement use kprobes on the older kernel. */
+/** By day, only the matrix and the loader use kprobes on the older kernel. */
 export const MECHANISMS: readonly Mechanism[] = kernel === '6.1' && !NIGHTLY ? ['fentry'] : BOTH_MECHANISMS;
 /** Groups need programs that read the kernel's memory directly, and that are not suspended, as on the newest one. */
 export const onKernelWithGroups = (): boolean => kernel === '6.12';
