@@ -15,7 +15,7 @@ import { Clock } from '../../lib/process/clock.js';
 import { isInHostNamespace } from '../../lib/process/proc-files.js';
 import { listProcesses } from '../../lib/process/procfs.js';
 import type { Process, Tracer } from '../../types/index.js';
-import { needsOwnSpeed, needsRoot, openTracer, runScript, traceRun, Workshop } from './support.js';
+import { needsOwnSpeed, needsRoot, needsTracefs, openTracer, runScript, traceRun, Workshop } from './support.js';
 import { YARDSTICK } from './yardstick.js';
 
 /** Most bytes of one argument of an exec in a record. */
@@ -28,6 +28,7 @@ const PROCESSES = 2000;
 describe('already running processes', function () {
   this.timeout(120_000);
   before(needsRoot);
+  before(needsTracefs);
   let shop: Workshop;
   const children: ChildProcess[] = [];
   before(() => (shop = new Workshop()));
