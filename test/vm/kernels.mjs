@@ -1,6 +1,6 @@
 // Finds the kernel of the requested version: one that is installed in /boot, or one from another Debian suite. The
 // latter is downloaded once into .cache/kernels.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { privateApt, runProgram } from '../../scripts/debian.mjs';
@@ -22,6 +22,13 @@ const currentSuites = { newest: 'trixie-backports', sid: 'sid' };
 /** A module that tests load. It is kept next to the kernel, and needs no device and no other module. */
 const testModule = 'dummy.ko';
 
+/** Without these, a kernel is downloaded again. */
+const FILES = ['initramfs', testModule];
+/** The same for a current kernel. */
+const CURRENT_FILES = ['vmlinuz'];
+
+const hasFiles = (folder, files) => files.every((name) => existsSync(join(folder, name)));
+
 export const knownKernels = ['6.12', ...Object.keys(suites), ...Object.keys(currentSuites)];
 
 /** Returns {version, image, initramfs?} of a kernel, e.g. '6.12'. Downloads it if it is from another suite. */
@@ -36,14 +43,14 @@ export function findKernel(version) {
     );
   }
   const folder = join(cache, version);
-  if (!['initramfs', testModule].every((name) => existsSync(join(folder, name)))) download(version, suite, folder);
+  if (!hasFiles(folder, FILES)) download(version, suite, folder);
   return { version, image: newestImage(join(folder, 'boot'), version), initramfs: join(folder, 'initramfs') };
 }
 
 /** Finds the current kernel of a suite. It has no modules, and therefore no initramfs. */
 function findCurrent(version) {
   const folder = join(cache, version);
-  if (!existsSync(join(folder, 'vmlinuz'))) downloadCurrent(version, folder);
+  if (!hasFiles(folder, CURRENT_FILES)) downloadCurrent(version, folder);
   return { version, image: join(folder, 'vmlinuz') };
 }
 
@@ -55,11 +62,22 @@ function newestImage(folder, version) {
   return newest && join(folder, newest);
 }
 
+/** Removes what runs that were ended have left of their downloads. */
+function removeLeftOvers() {
+  for (const name of readdirSync(cache)) {
+    const [, pid] = /\.part-(\d+)$/.exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(cache, name), { recursive: true, force: true });
+  }
+}
+
 /** Returns an apt for the suite, in an empty folder next to `folder`. Two runs may download at the same time. */
 function startDownload(version, suite, folder) {
   console.error(`vm: downloading kernel ${version} of Debian ${suite} (once, into .cache/kernels)`);
   mkdirSync(cache, { recursive: true });
-  const work = mkdtempSync(`${folder}.part-`);
+  removeLeftOvers();
+  const work = `${folder}.part-${process.pid}`;
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work);
   const apt = privateApt(PURPOSE, work, suite);
   apt('apt-get', 'update');
   const depends = (name) => apt('apt-cache', 'depends', '--important', name);
@@ -84,11 +102,12 @@ function downloadCurrent(version, folder) {
   mkdirSync(join(work, 'kernel'));
   const release = name.replace('linux-binary-', '');
   renameSync(join(work, 'files/usr/lib/modules', release, 'vmlinuz'), join(work, 'kernel/vmlinuz'));
-  endDownload(work, folder);
+  endDownload(work, folder, CURRENT_FILES);
 }
 
-/** Puts the kernel into its place, unless another run has done so. */
-function endDownload(work, folder) {
+/** Puts the kernel into its place, unless another run has done so. A folder without one of `files` is replaced. */
+function endDownload(work, folder, files) {
+  if (!hasFiles(folder, files)) rmSync(folder, { recursive: true, force: true });
   try {
     renameSync(join(work, 'kernel'), folder);
   } catch (error) {
@@ -109,5 +128,5 @@ function download(version, suite, folder) {
   buildInitramfs(join(work, 'files'), release, join(work, 'kernel/initramfs'));
   const modules = join(work, 'files/lib/modules', release);
   copyFileSync(join(modules, 'kernel/drivers/net', testModule), join(work, 'kernel', testModule));
-  endDownload(work, folder);
+  endDownload(work, folder, FILES);
 }
