@@ -219,12 +219,11 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
 }
 
-/* What a path with this name has before the name. */
-enum before_name { NOTHING_BEFORE, SLASH_BEFORE };
-
-/* False: no value of Postfix is at the end of a string that ends with this name. */
-static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length,
-					       const enum before_name before)
+/*
+ * False: no value of Postfix is at the end of a string that ends with this name. `in_folder`: the string is a path, and
+ * a slash is before the name.
+ */
+static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, const bool in_folder)
 {
 	const volatile struct object_config *object = &config.objects[index];
 	u32 hashed = object->postfix.hashed;
@@ -232,13 +231,13 @@ static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry,
 
 	if (!hashed)
 		return true;
-	if (length < hashed && (before == NOTHING_BEFORE || !(object->short_names >> length & 1)))
+	if (length < hashed && (!in_folder || !(object->short_names >> length & 1)))
 		return false;
-	if (before == SLASH_BEFORE && length + 1 < hashed)
+	if (in_folder && length + 1 < hashed)
 		return true;
 	end = read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed);
 	/* only the first byte is missing */
-	if (before == SLASH_BEFORE && length < hashed)
+	if (in_folder && length < hashed)
 		end = (end & ~0xffULL) | '/';
 	return is_in_bitmap(&object->postfix, end);
 }
@@ -260,7 +259,7 @@ static __always_inline bool may_match_name(u32 index, struct dentry *dentry, u32
 		return false;
 	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
 		return true;
-	return length && may_end_with_value(index, dentry, length, NOTHING_BEFORE);
+	return length && may_end_with_value(index, dentry, length, false);
 }
 
 /*
@@ -348,7 +347,7 @@ static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64
 	const volatile struct object_config *object = &config.objects[index];
 
 	return candidates & object->postfix.table.used &&
-	       may_end_with_value(index, dentry, READ(dentry, d_name.len), SLASH_BEFORE);
+	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
 }
 
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */

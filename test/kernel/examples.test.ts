@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { checkout, onOneKernel } from './support.js';
+import { checkout, describeOn } from './support.js';
 
 interface RunningExample {
   readonly output: () => string;
@@ -47,34 +47,33 @@ function startExample(...args: readonly string[]): RunningExample {
 
 const readSecret = (): Buffer => execFileSync('cat', ['/etc/shadow']);
 
-if (onOneKernel('6.1'))
-  describe('examples', () => {
-    afterEach(() => {
-      for (const child of running) child.kill('SIGKILL'); // A failed test may leave one running.
-      running.clear();
-    });
-
-    it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
-      const example = startExample(join('examples', 'watch-files.mjs'));
-      // The example prints nothing when it is ready, so the file is read until an event appears.
-      let seen = false;
-      const shown = example.until('cat /etc/shadow').then(() => (seen = true));
-      while (!seen) {
-        readSecret();
-        await Promise.race([shown, new Promise((resolve) => setTimeout(resolve, 100))]);
-      }
-      assert.match(example.output(), /^📚 read +\S+ \S*cat \/etc\/shadow$/m);
-      assert.equal(await example.interrupt(), 0);
-    });
-
-    it('embed.ts adds the policy while it runs and counts the accesses', async () => {
-      const example = startExample('--require', 'tsx/cjs', join('examples', 'embed.ts'), '280');
-      await example.until('file-monitoring: ');
-      readSecret();
-      // it prints its counts only at its end
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-      assert.equal(await example.interrupt(), 0, example.output());
-      assert.match(example.output(), /^2\t\S*cat \/etc\/shadow$/m);
-      assert.match(example.output(), /, 0 lost, /);
-    });
+describeOn('6.1', 'examples', () => {
+  afterEach(() => {
+    for (const child of running) child.kill('SIGKILL'); // A failed test may leave one running.
+    running.clear();
   });
+
+  it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
+    const example = startExample(join('examples', 'watch-files.mjs'));
+    // The example prints nothing when it is ready, so the file is read until an event appears.
+    let seen = false;
+    const shown = example.until('cat /etc/shadow').then(() => (seen = true));
+    while (!seen) {
+      readSecret();
+      await Promise.race([shown, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+    assert.match(example.output(), /^📚 read +\S+ \S*cat \/etc\/shadow$/m);
+    assert.equal(await example.interrupt(), 0);
+  });
+
+  it('embed.ts adds the policy while it runs and counts the accesses', async () => {
+    const example = startExample('--require', 'tsx/cjs', join('examples', 'embed.ts'), '280');
+    await example.until('file-monitoring: ');
+    readSecret();
+    // it prints its counts only at its end
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    assert.equal(await example.interrupt(), 0, example.output());
+    assert.match(example.output(), /^2\t\S*cat \/etc\/shadow$/m);
+    assert.match(example.output(), /, 0 lost, /);
+  });
+});

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXFILTRATION_WAYS } from './exfiltration-ways.js';
-import { checkout, kprobeEvents, onOneKernel, Recording } from './support.js';
+import { checkout, kprobeEvents, describeOn, Recording } from './support.js';
 
 /** In a folder of `exfiltration.yaml`. */
 const SECRET = '/etc/ssh/ssh_host_evasion';
@@ -21,9 +21,7 @@ const send = (way: string): string => {
 };
 
 // the programs are the same on each kernel, and test/kernel/marks.test.ts runs on all
-const describeOnce = onOneKernel('6.12') ? describe : (): void => {};
-
-describeOnce('ways to send out a secret', () => {
+describeOn('6.12', 'ways to send out a secret', () => {
   let recording: Recording;
   const alone = new Map<string, string>();
 

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { Metric, Tracer } from '../../types/index.js';
-import { checkout, onOneKernel } from './support.js';
+import { checkout, describeOn } from './support.js';
 
 const FOLDER = '/tmp/questions';
 const BASH = '/usr/bin/bash';
@@ -25,9 +25,7 @@ function run(command: string, expected = 0): void {
   assert.equal(status, expected, stderr);
 }
 
-const when = onOneKernel('6.12') ? describe : (): void => undefined;
-
-when('the questions of the page about metrics', () => {
+describeOn('6.12', 'the questions of the page about metrics', () => {
   let tracer: Tracer;
   let metrics: ReadonlyMap<string, Metric>;
 

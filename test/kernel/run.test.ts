@@ -14,7 +14,7 @@ import type { Behavior, RunOptions, RunSummary } from '../../types/index.js';
 import { CACHES, findManagers, MANAGER_NAMES, managerEnvironment, type Manager } from '../native/run/managers.js';
 import { Registry } from '../native/run/registry.js';
 import { NIGHTLY } from '../nightly.js';
-import { checkout, onOneKernel } from './support.js';
+import { checkout, describeOn } from './support.js';
 
 const EPERM = 1;
 const EACCES = 13;
@@ -89,9 +89,7 @@ const LOCKED = ['npmrc', 'raw-open'];
 const PROJECT = JSON.stringify({ name: 'project', version: '1.0.0', dependencies: { nice: '*' } });
 const MANIFEST = { name: 'nice', version: '1.0.0', scripts: { postinstall: 'node index.js' } };
 
-const describeOnce = onOneKernel('6.12') ? describe : (): void => undefined;
-
-describeOnce('run: what is not allowed is refused', function () {
+describeOn('6.12', 'run: what is not allowed is refused', function () {
   // on the file system of the home: links and renames between two are no use to an attack
   const shop = '/root/run-enforced';
   const home = '/root/run-home';

@@ -6,7 +6,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
 import type { TracerEvent, TracerOptions } from '../../types/index.js';
-import { checkout, onOneKernel, Recording } from './support.js';
+import { checkout, describeOn, Recording } from './support.js';
 
 const page = readFileSync(join(checkout, 'docs/tutorial.md'), 'utf8');
 
@@ -45,36 +45,35 @@ async function typeLines(lines: readonly string[]): Promise<number | undefined> 
   return shell.pid;
 }
 
-if (onOneKernel('6.1'))
-  describe('docs/tutorial.md', () => {
-    const clean = (): void => ['/etc/example.conf', '/etc/tutorial'].forEach((path) => rmSync(path, { recursive: true, force: true })); // prettier-ignore
-    before(clean);
-    after(clean);
+describeOn('6.1', 'docs/tutorial.md', () => {
+  const clean = (): void => ['/etc/example.conf', '/etc/tutorial'].forEach((path) => rmSync(path, { recursive: true, force: true })); // prettier-ignore
+  before(clean);
+  after(clean);
 
-    it('has four runs of getevents', () => {
-      assert.deepEqual(
-        parseSteps().map(({ typed, shown }) => typed.length > 0 && shown.length > 0),
-        [true, true, true, true],
-      );
-    });
-
-    for (const step of parseSteps()) {
-      it(`getevents ${step.options.join(' ')}`, async () => {
-        const options: TracerOptions = {
-          nodeName: 'machine',
-          enforcement: step.options.includes('--enforcement'),
-          ...(step.options.includes('monitor') ? { mode: 'monitor' } : {}),
-        };
-        const recording = await Recording.open(stepPolicy(step), options);
-        let shell: number | undefined;
-        const events = await recording.eventsDuring(async () => void (shell = await typeLines(step.typed)));
-        await recording.close();
-        const own = (event: TracerEvent): boolean => {
-          if (!('process' in event)) return false;
-          if (event.process.pid !== shell) return event.parent?.pid === shell;
-          return event.type === 'process_kprobe'; // the shell of the page was there before, and stays
-        };
-        assert.deepEqual(events.filter(own).map((event) => formatCompact(event)), step.shown); // prettier-ignore
-      });
-    }
+  it('has four runs of getevents', () => {
+    assert.deepEqual(
+      parseSteps().map(({ typed, shown }) => typed.length > 0 && shown.length > 0),
+      [true, true, true, true],
+    );
   });
+
+  for (const step of parseSteps()) {
+    it(`getevents ${step.options.join(' ')}`, async () => {
+      const options: TracerOptions = {
+        nodeName: 'machine',
+        enforcement: step.options.includes('--enforcement'),
+        ...(step.options.includes('monitor') ? { mode: 'monitor' } : {}),
+      };
+      const recording = await Recording.open(stepPolicy(step), options);
+      let shell: number | undefined;
+      const events = await recording.eventsDuring(async () => void (shell = await typeLines(step.typed)));
+      await recording.close();
+      const own = (event: TracerEvent): boolean => {
+        if (!('process' in event)) return false;
+        if (event.process.pid !== shell) return event.parent?.pid === shell;
+        return event.type === 'process_kprobe'; // the shell of the page was there before, and stays
+      };
+      assert.deepEqual(events.filter(own).map((event) => formatCompact(event)), step.shown); // prettier-ignore
+    });
+  }
+});
