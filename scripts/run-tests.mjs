@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kubernetesFolder } from '../test/kubernetes/binaries.mjs';
@@ -38,21 +38,57 @@ const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpil
 // These tests need trusted executables. In another mount namespace, no executable is trusted.
 const INITIAL_MOUNTS = ['forgery', 'long-paths', 'running-processes'].map((name) => `test/native/${name}.test.ts`);
 
-const PREEMPTION = 'test/kernel/preemption.test.ts';
 const INSTRUCTIONS = 'test/bench/kernel.test.ts';
+
+const NIGHTLY = process.env.POLYTRACE_NIGHTLY === '1';
+const kernelTests = (...names) => names.map((name) => `test/kernel/${name}.test.ts`);
+/** By day, the older kernel runs what differs there (programs, mechanisms, ways around them), and what runs only there. */
+const OLDER_KERNEL_BY_DAY = kernelTests(
+  ...['corpus', 'enforcement', 'evasion', 'forged-identity', 'hooks', 'loader', 'loss', 'lsm', 'matrix', 'paths'],
+  ...['policy-evasion', 'selectors'],
+  ...['agent', 'examples', 'find-hooks', 'pods', 'tutorial'],
+);
+/** Tests that only this kernel can run, and those of its own mounts, calls and kprobes. It is preemptible. */
+const NEWEST_KERNEL = kernelTests('modifying-actions', 'policy-evasion', 'groups', 'preemption');
+const PREEMPTIBLE = { files: kernelTests('preemption'), append: 'preempt=full' };
 
 /** A run outside of a guest hangs if it takes this time. On an idle machine, the longest takes a third of it. */
 const RUN_MS = 30 * 60_000;
 
-// `besideOthers`: no test of the run measures time, so that another run can use the other processor.
+/** A guest waits for almost a third of its time, so two processors have time for three. More would need much memory. */
+const GUEST_SHARE = 0.7;
+const PROCESSORS = Math.min(availableParallelism(), 4) * 1.05;
+
+/** The summary names the files that take this time. */
+const SLOW_SECONDS = 20;
+
+// `alone`: it measures time, so it runs after all others. `share`: of one processor, on average; 1 if missing.
 // `hasLimit`: the program ends a run that hangs by itself.
 const runs = [
   {
-    tier: 'unit',
-    title: 'unit: policy',
-    args: [...policyCoverage, ...transpiledMocha, 'test/unit/policy/**/*.test.ts'],
-    besideOthers: true,
+    tier: 'bench',
+    title: 'short benchmark',
+    args: [...mocha, 'test/bench/*.test.ts', '--ignore', INSTRUCTIONS],
+    alone: true,
   },
+  nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
+  // in two guests, so that a busy machine does not reach the time limit of a guest
+  ...['1/2', '2/2'].map((part) => kernelRun('6.12', { part })),
+  nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
+  nativeRun('native: agent', ['agent/test/native/**/*.test.ts']),
+  // NATS servers of the tests on loopback; two of the agents trace this kernel
+  nativeRun('native: fleet', ['agent/test/fleet/**/*.test.ts']),
+  // Each file uses its own cluster. The programs are built once for a machine.
+  {
+    tier: 'kubernetes',
+    title: 'kubernetes',
+    args: [...mocha, 'test/kubernetes/*.test.ts'],
+    obstacle: kubernetesObstacle,
+  },
+  ...(NIGHTLY
+    ? [...['1/2', '2/2'].map((part) => kernelRun('6.1', { part })), kernelRun('6.12', PREEMPTIBLE)]
+    : [kernelRun('6.1', { files: OLDER_KERNEL_BY_DAY })]),
+  kernelRun('newest', { files: NEWEST_KERNEL }),
   {
     tier: 'unit',
     title: 'unit: the rest',
@@ -60,43 +96,23 @@ const runs = [
   },
   {
     tier: 'unit',
+    title: 'unit: policy',
+    args: [...policyCoverage, ...transpiledMocha, 'test/unit/policy/**/*.test.ts'],
+  },
+  {
+    tier: 'unit',
     title: 'unit: agent',
     args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
-    besideOthers: true,
   },
   {
     tier: 'browser',
     title: 'browser',
     args: [...mocha, 'agent/test/browser/*.test.ts'],
     obstacle: browserObstacle,
-    besideOthers: true,
   },
-  { tier: 'bench', title: 'short benchmark', args: [...mocha, 'test/bench/*.test.ts', '--ignore', INSTRUCTIONS] },
   // they are counted, so that nothing else on the machine changes them
-  { tier: 'bench', title: 'instructions in the kernel', args: [...mocha, INSTRUCTIONS], besideOthers: true },
-  { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'], besideOthers: true },
-  nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
-  { ...nativeRun('native: agent', ['agent/test/native/**/*.test.ts']), besideOthers: true },
-  // NATS servers of the tests on loopback; two of the agents trace this kernel
-  { ...nativeRun('native: fleet', ['agent/test/fleet/**/*.test.ts']), besideOthers: true },
-  nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
-  // in two guests each, so that a busy machine does not reach the time limit of a guest
-  ...['6.12', '6.1'].flatMap((kernel) => ['1/2', '2/2'].map((part) => kernelRun(kernel, { part }))),
-  // Tests that only this kernel can run, and those of its own mounts, calls and kprobes. It is preemptible.
-  kernelRun('newest', {
-    files: ['modifying-actions', 'policy-evasion', 'groups']
-      .map((name) => `test/kernel/${name}.test.ts`)
-      .concat(PREEMPTION),
-  }),
-  kernelRun('6.12', { files: [PREEMPTION], append: 'preempt=full' }),
-  // Each file uses its own cluster. The programs are built once for a machine.
-  {
-    tier: 'kubernetes',
-    title: 'kubernetes',
-    args: [...mocha, 'test/kubernetes/*.test.ts'],
-    obstacle: kubernetesObstacle,
-    besideOthers: true,
-  },
+  { tier: 'bench', title: 'instructions in the kernel', args: [...mocha, INSTRUCTIONS] },
+  { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'] },
 ];
 
 function nativeRun(title, files, isFresh = true) {
@@ -122,7 +138,7 @@ function kernelRun(kernel, { files = [], append, part } = {}) {
       ...files,
     ],
     obstacle: vmObstacle,
-    besideOthers: true,
+    share: GUEST_SHARE,
     hasLimit: true,
   };
 }
@@ -154,7 +170,7 @@ async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = fals
   if (!isBuffered || reason !== undefined) console.log(heading);
   if (reason !== undefined) {
     console.log(`SKIPPED: ${reason}`);
-    return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`], reports: [] };
+    return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`], reports: [], seconds: {} };
   }
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
   const command = [process.execPath, ...(typeof args === 'function' ? args(counts) : args)];
@@ -176,11 +192,41 @@ async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = fals
 
 /** Converts the counts of a run. A run counts as one failure if it fails without a failed test, or has no test. */
 function toResult(title, status, counts, end) {
-  const { passed, failed, skipped, reports } = counts ?? { passed: 0, failed: 0, skipped: [], reports: [] };
+  const nothing = { passed: 0, failed: 0, skipped: [], reports: [], seconds: {} };
+  const { passed, failed, skipped, reports, seconds } = counts ?? nothing;
   const isSilent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
   if (isSilent) reports.push(`failed with ${end}, no test named`);
   const addTitle = (texts) => texts.map((each) => `${title}: ${each}`);
-  return { passed, failed: failed + (isSilent ? 1 : 0), skipped: addTitle(skipped), reports: addTitle(reports) };
+  const all = { skipped: addTitle(skipped), reports: addTitle(reports) };
+  return { passed, failed: failed + (isSilent ? 1 : 0), ...all, seconds };
+}
+
+/** The files of a run that took longest, on a line of their own. */
+function listSlowFiles(seconds) {
+  const slow = Object.entries(seconds)
+    .filter(([, each]) => each >= SLOW_SECONDS)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 12)
+    .map(([name, each]) => `${name} ${each.toFixed(0)}`);
+  return slow.length > 0 ? `\n    slowest: ${slow.join(', ')}` : '';
+}
+
+/** Starts each run as soon as the processors have time for it, the first ones first. Only the first one prints at once. */
+async function runBesideEachOther(waiting, runAndAdd) {
+  const running = new Map();
+  let isFirst = true;
+  while (waiting.length > 0 || running.size > 0) {
+    const used = [...running.values()].reduce((sum, each) => sum + each, 0);
+    const next = waiting.find(({ share = 1 }) => used === 0 || used + share <= PROCESSORS);
+    if (next === undefined) {
+      await Promise.race(running.keys());
+      continue;
+    }
+    waiting.splice(waiting.indexOf(next), 1);
+    const ended = runAndAdd(next, !isFirst).finally(() => running.delete(ended));
+    running.set(ended, next.share ?? 1);
+    isFirst = false;
+  }
 }
 
 async function main() {
@@ -194,9 +240,10 @@ async function main() {
   const summary = [];
   const runAndAdd = async (run, isBuffered) => {
     const started = Date.now();
-    const { passed, failed, skipped, reports } = await executeRun(run, isBuffered);
-    const seconds = ((Date.now() - started) / 1000).toFixed(0);
-    summary.push(`${run.title}: ${passed} passed, ${failed} failed, ${skipped.length} skipped in ${seconds} s`);
+    const { passed, failed, skipped, reports, seconds } = await executeRun(run, isBuffered);
+    const all = ((Date.now() - started) / 1000).toFixed(0);
+    const counts = `${passed} passed, ${failed} failed, ${skipped.length} skipped`;
+    summary.push(`${run.title}: ${counts} in ${all} s${listSlowFiles(seconds)}`);
     total.passed += passed;
     total.failed += failed;
     total.skipped.push(...skipped);
@@ -206,16 +253,12 @@ async function main() {
   const isWanted = (tier) =>
     tiers.includes('all') || (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier));
   const wanted = all.filter(({ tier }) => isWanted(tier));
-  for (const run of wanted.filter(({ besideOthers }) => besideOthers !== true)) await runAndAdd(run, false);
-  // Each of the others uses one processor, so two run at a time: the longest first.
-  const others = wanted
-    .filter(({ besideOthers }) => besideOthers === true)
-    .sort((a, b) => Number(b.tier === 'kernel') - Number(a.tier === 'kernel'))
-    .map((run, i) => () => runAndAdd(run, i > 0));
-  const runOthers = async () => {
-    for (let next = others.shift(); next !== undefined; next = others.shift()) await next();
-  };
-  await Promise.all([runOthers(), runOthers()]);
+  const isAlone = ({ alone }) => alone === true;
+  await runBesideEachOther(
+    wanted.filter((run) => !isAlone(run)),
+    runAndAdd,
+  );
+  for (const run of wanted.filter(isAlone)) await runAndAdd(run, false);
   console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
   if (total.skipped.length > 0) {
     console.log(

@@ -12,6 +12,7 @@ import { openTracer, preflight } from '../../lib/index.js';
 import { loadBinding } from '../../lib/native/binding.js';
 import { readSwitch } from '../../lib/native/preemption.js';
 import type { HookEvent, LostEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
+import { NIGHTLY } from '../nightly.js';
 import { assertRefused, Recording } from './support.js';
 
 const PROGRAM = '/tmp/preemption';
@@ -25,9 +26,9 @@ const IS_PREEMPTIBLE = !['none', 'voluntary'].includes(MODEL);
  * With a depth of 1,200, a path has about 2,400 bytes: a walk takes long, and the whole path is recorded. Other kernels
  * never suspend a program, so a short attack is enough there.
  */
-const { DEPTH, THREADS, ROUNDS } = IS_PREEMPTIBLE
-  ? { DEPTH: 1200, THREADS: 24, ROUNDS: 100 }
-  : { DEPTH: 50, THREADS: 4, ROUNDS: 16 };
+const { DEPTH, THREADS, ROUNDS, EXECS } = IS_PREEMPTIBLE
+  ? { DEPTH: 1200, THREADS: 24, ROUNDS: NIGHTLY ? 100 : 32, EXECS: NIGHTLY ? 60 : 20 }
+  : { DEPTH: 50, THREADS: 4, ROUNDS: 16, EXECS: 10 };
 /** Half of the threads read the file that the policies are about. */
 const READS = (THREADS / 2) * ROUNDS;
 
@@ -176,14 +177,14 @@ describe('programs that the kernel suspends', function () {
   });
 
   it('the base sensor: each exec is reported with its own arguments, or counted, and each exit', async () => {
-    const [shells, execs] = IS_PREEMPTIBLE ? [8, 60] : [2, 10];
+    const shells = IS_PREEMPTIBLE ? 8 : 2;
     const padding = 'x'.repeat(2000);
     const script = `for s in $(seq ${shells}); do
-      for i in $(seq ${execs}); do /bin/true storm-$s-$i-${padding}; done &
+      for i in $(seq ${EXECS}); do /bin/true storm-$s-$i-${padding}; done &
     done; wait`;
     const events = await recording.eventsDuring(async () => void (await promisify(execFile)('bash', ['-c', script])));
     const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
-    const expected = numbers(shells).flatMap((s) => numbers(execs).map((i) => `storm-${s}-${i}-${padding}`));
+    const expected = numbers(shells).flatMap((s) => numbers(EXECS).map((i) => `storm-${s}-${i}-${padding}`));
     for (const type of ['process_exec', 'process_exit'] as const) {
       const own = events.flatMap((event) => (event.type === type ? [event.process.arguments] : []));
       const found = own.filter((text) => text.startsWith('storm-'));
