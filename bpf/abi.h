@@ -892,6 +892,7 @@ struct automaton_state {
  * docs/architecture.md the reasons.
  */
 enum group_limit {
+	GROUP_WORD_SHIFT = 8, /* bits of an index that are the slot; the number of a word of a net_detail follows */
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
@@ -930,7 +931,7 @@ struct group_header {
 	u8 has_always; /* not 0: GROUP_ALWAYS may have rules */
 	u8 needs; /* enum group_need: what all rules need */
 	u8 has_equal; /* not 0: group_equal may have values */
-	u8 pad;
+	u8 number_word; /* not 0: the number is word `number_word - 1` of the struct net_detail of number_slot */
 	u64 numbers; /* bit n: a rule may match the number n; bit 63: a greater one */
 	u64 sets[PROCESS_WORDS]; /* each rule needs one of these process sets */
 	u64 scopes[SCOPE_WORDS]; /* each rule needs one of these scopes */
@@ -981,15 +982,22 @@ enum group_test_kind {
 	GROUP_TEST_SET = 2, /* a process set */
 	GROUP_TEST_PARENT_SET = 3,
 	GROUP_TEST_SCOPE = 4,
+	GROUP_TEST_NET = 5, /* a word of a struct net_detail; the index has its number from GROUP_WORD_SHIFT on */
+	GROUP_TEST_NETWORK = 6, /* an address; the index has flags: enum group_address */
 };
 
-/* A comparison. Comparisons up to one with `last` are alternatives: one that holds is enough. */
+enum group_address { GROUP_ADDRESS_DESTINATION = 1 << 8, GROUP_ADDRESS_IPV6 = 1 << 9 };
+
+/*
+ * A comparison. Comparisons up to one with `last` are alternatives: one that holds is enough. A network has its
+ * address, as a number, in value and upper; that of IPv4 is in the upper half of value.
+ */
 struct group_test {
 	u64 value;
 	u64 upper;
 	u16 index; /* the slot, field or bit */
 	u8 kind; /* enum group_test_kind */
-	u8 op; /* enum int_op */
+	u8 op; /* enum int_op; of a network, the number of its bits */
 	u8 last;
 	u8 negate; /* none of the alternatives may hold; set in all of them */
 	u8 pad[2];

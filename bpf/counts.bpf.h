@@ -41,12 +41,6 @@ static struct string_buffer *scratch_buffer(u32 slot);
 
 /* ---- labels ------------------------------------------------------------------------------------------------- */
 
-/* The position of bytes of the record in its body. */
-static __always_inline u32 body_offset(const struct string_ref *ref, u32 size)
-{
-	return at_most(ref->offset - sizeof(struct event_hook), config.body_size - size);
-}
-
 /* Constant, so that a hook has only the code for its labels. */
 static __always_inline bool has_kind(enum count_label_kind kind)
 {
@@ -161,12 +155,6 @@ static __noinline int text_words(const struct hook_record *record, u32 value_ind
 	return 0;
 }
 
-static __always_inline const struct net_detail *label_detail(const struct hook_record *record,
-							     const struct value *value)
-{
-	return (void *)&record->body[body_offset(&value->string, DETAIL_CAPACITY)];
-}
-
 static __always_inline void address_words(const struct net_detail *net, bool is_destination, u64 *words)
 {
 	const u8 *address = is_destination ? net->destination : net->source;
@@ -224,10 +212,10 @@ static __always_inline void label_words(const struct hook_record *record, const 
 	} else if (has_kind(LABEL_TEXT) && kind == LABEL_TEXT) {
 		text_words(record, label->slot, label->folders, slot, words);
 	} else if (has_kind(LABEL_ADDRESS) && kind == LABEL_ADDRESS) {
-		address_words(label_detail(record, value), label->is_destination, words);
+		address_words(detail_of(record, value), label->is_destination, words);
 	} else if (has_kind(LABEL_PORT) && kind == LABEL_PORT) {
-		words[0] = label->is_destination ? label_detail(record, value)->destination_port
-						 : label_detail(record, value)->source_port;
+		words[0] = label->is_destination ? detail_of(record, value)->destination_port
+						 : detail_of(record, value)->source_port;
 	} else if (has_kind(LABEL_DEVICE) && kind == LABEL_DEVICE) {
 		words[0] = value->device;
 	} else if (has_kind(LABEL_ERRNO) && kind == LABEL_ERRNO) {

@@ -211,6 +211,11 @@ static __noinline u64 filter_address(const struct net_detail *net, u32 side, u32
 	return apply_entry(candidates, table, entry);
 }
 
+#ifdef POLICY_GROUP
+/* Looks a number of the detail up, if it is the one that leads to rules. Returns false if no rule can match. */
+static bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net);
+#endif
+
 static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u64 candidates)
 {
 	const volatile struct object_config *object = &config.objects[index];
@@ -359,11 +364,16 @@ static __noinline u64 collect_detail(struct hook_record *record, u32 index, u64 
 			fill_skb(to, raw);
 		else
 			fill_sockaddr(to, (void *)raw, user);
+#ifdef POLICY_GROUP
+		if (!has_net_rules(record, index, to))
+			return 0;
+#else
 		if (config.objects[index].filtered) {
 			candidates = filter_net(to, index, candidates);
 			if (!candidates)
 				return 0;
 		}
+#endif
 	} else if (read == READ_CRED) {
 		length = sizeof(struct cred_detail);
 		if (raw)

@@ -39,6 +39,19 @@ struct {
 	__type(value, struct group_test);
 } group_tests SEC(".maps");
 
+/* The values of a group with strings or paths have no details. */
+static __always_inline bool has_details(void)
+{
+	u32 slot = config.objects[0].slot;
+
+	return config.objects_count && slot < HOOK_VALUES_MAX && config.values[slot].read >= READ_SOCK;
+}
+
+static __always_inline bool has_strings(void)
+{
+	return config.objects_count && !has_details();
+}
+
 /* ---- comparisons -------------------------------------------------------------------------------------------- */
 
 static __always_inline bool compare_numbers(u64 value, const struct group_test *test)
@@ -64,6 +77,51 @@ static __always_inline bool compare_numbers(u64 value, const struct group_test *
 		return (s64)value >= (s64)against && (s64)value <= (s64)test->upper;
 	}
 	return false;
+}
+
+/* The first bits of a number. */
+static __always_inline bool has_bits(u64 difference, u32 bits)
+{
+	return !bits || !(difference >> (64 - (bits < 64 ? bits : 64)));
+}
+
+/* As in filter_address(), an IPv6 address that maps one of IPv4 is that of IPv4. */
+static __noinline bool is_in_network(const struct net_detail *net, const struct group_test *test)
+{
+	u32 index = test->index, bits = test->op;
+	const u8 *address;
+	u64 upper, lower;
+
+	address = index & GROUP_ADDRESS_DESTINATION ? net->destination : net->source;
+	if (net->family == FAMILY_INET || (net->family == FAMILY_INET6 && is_mapped_ipv4(address))) {
+		upper = *(u32 *)(address + (net->family == FAMILY_INET ? 0 : 12));
+		return !(index & GROUP_ADDRESS_IPV6) && has_bits(__builtin_bswap64(upper) ^ test->value, bits);
+	}
+	if (net->family != FAMILY_INET6 || !(index & GROUP_ADDRESS_IPV6))
+		return false;
+	upper = __builtin_bswap64(*(u64 *)address);
+	lower = __builtin_bswap64(*(u64 *)(address + 8));
+	if (bits <= 64)
+		return has_bits(upper ^ test->value, bits);
+	return upper == test->value && has_bits(lower ^ test->upper, bits - 64);
+}
+
+/* The number of the words of a struct net_detail that can be compared. */
+enum { NET_WORDS = 8 };
+
+static __always_inline u64 net_word(const struct net_detail *net, u32 word)
+{
+	return ((const u32 *)net)[word % NET_WORDS];
+}
+
+static __noinline bool is_net_test_satisfied(struct hook_scratch *s, const struct group_test *test)
+{
+	u32 slot = test->index & ((1 << GROUP_WORD_SHIFT) - 1);
+	const struct net_detail *net = detail_of(&s->record, value_slot(&s->record, slot));
+
+	if (test->kind == GROUP_TEST_NETWORK)
+		return is_in_network(net, test);
+	return compare_numbers(net_word(net, test->index >> GROUP_WORD_SHIFT), test);
 }
 
 static __noinline int load_process_sets(struct group_walk *walk)
@@ -123,6 +181,9 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 		return is_in_set(&s->walk, index, PROCESS_WORDS);
 	case GROUP_TEST_SCOPE:
 		return is_in_scope(&s->walk, index);
+	case GROUP_TEST_NET:
+	case GROUP_TEST_NETWORK:
+		return has_details() && is_net_test_satisfied(s, test);
 	}
 	return false;
 }
@@ -501,6 +562,26 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 	return lookup_rules(&group_numbers, &key);
 }
 
+static bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net)
+{
+	struct hook_scratch *s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
+	const struct group_header *header = get_group_header();
+	struct int_key key = {};
+	u32 word;
+
+	if (!index)
+		s->walk.net_set = GROUP_NO_SET;
+	if (!header)
+		return false;
+	word = *(volatile u8 *)&header->number_word;
+	if (!word || header->number_slot != config.objects[index].slot)
+		return true;
+	key.slot = header->number_slot | word << GROUP_WORD_SHIFT;
+	key.value = net_word(net, word - 1);
+	s->walk.net_set = lookup_rules(&group_numbers, &key);
+	return s->walk.net_set != GROUP_NO_SET || *(volatile u8 *)&header->has_always;
+}
+
 /*
  * `frame`: as for the program of a single hook. Returns what the function must return instead of running; 0: it runs.
  * No rule overrides with 0, as a trampoline cannot.
@@ -523,8 +604,8 @@ static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 return
 	generation = *(volatile u64 *)&header->generation;
 	if (!generation || !can_match(ctx, header, returned))
 		return 0;
-	always = !config.objects_count && *(volatile u8 *)&header->has_always;
-	if (!config.objects_count) {
+	always = !has_strings() && *(volatile u8 *)&header->has_always;
+	if (!has_strings() && !(has_details() && *(volatile u8 *)&header->number_word)) {
 		number = find_number_rules(ctx, header, returned);
 		if (!number && !always)
 			return 0;
@@ -534,7 +615,9 @@ static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 return
 	if (!record)
 		return 0;
 	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
-	if (config.objects_count)
+	if (has_details() && s->walk.net_set != GROUP_NO_SET)
+		number = s->walk.net_set;
+	if (has_strings())
 		walk_sets(ctx, frame, s, s->buffer.prefix_set, s->buffer.postfix_set);
 	else
 		walk_sets(ctx, frame, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);

@@ -15,6 +15,8 @@ struct group_walk {
 	u64 scopes[SCOPE_WORDS]; /* with FACTS_SCOPES */
 	u64 frame; /* of the call */
 	u32 first_set, second_set;
+	u32 net_set; /* the rules that a port leads to */
+	u32 pad0;
 	u32 index; /* of the current word */
 	u32 facts; /* facts about the process that are known so far */
 	u32 knows_cgroup;

@@ -41,6 +41,7 @@ KEEP(enum, group_flag);
 KEEP(enum, group_move);
 KEEP(enum, group_need);
 KEEP(enum, group_test_kind);
+KEEP(enum, group_address);
 KEEP(enum, cgroup_kind);
 KEEP(enum, running_flag);
 KEEP(enum, inode_slot);

@@ -47,6 +47,17 @@ static __always_inline void commit_bytes(struct hook_record *record, struct valu
 	record->used += length;
 }
 
+/* The position of bytes of the record in its body. */
+static __always_inline u32 body_offset(const struct string_ref *ref, u32 size)
+{
+	return at_most(ref->offset - sizeof(struct event_hook), config.body_size - size);
+}
+
+static __always_inline const struct net_detail *detail_of(const struct hook_record *record, const struct value *value)
+{
+	return (void *)&record->body[body_offset(&value->string, DETAIL_CAPACITY)];
+}
+
 static __always_inline void clear_value(struct value *value)
 {
 	__builtin_memset(value, 0, sizeof(*value));

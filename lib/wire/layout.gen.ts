@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'caa7cdd98feb605a';
+export const LAYOUT_HASH = 'e1b1d23708caeef9';
 
 /** enum event_type */
 export const EventType = {
@@ -1097,6 +1097,7 @@ export const AutomatonState = {
 
 /** enum group_limit */
 export const GroupLimit = {
+  GROUP_WORD_SHIFT: 8,
   GROUP_RULES_MAX: 1024,
   GROUP_SETS_MAX: 4096,
   GROUP_TESTS_MAX: 8192,
@@ -1133,6 +1134,7 @@ export const GroupHeader = {
   hasAlways: 12,
   needs: 13,
   hasEqual: 14,
+  numberWord: 15,
   numbers: 16,
   sets: 24,
   setsStride: 8,
@@ -1218,6 +1220,14 @@ export const GroupTestKind = {
   GROUP_TEST_SET: 2,
   GROUP_TEST_PARENT_SET: 3,
   GROUP_TEST_SCOPE: 4,
+  GROUP_TEST_NET: 5,
+  GROUP_TEST_NETWORK: 6,
+} as const;
+
+/** enum group_address */
+export const GroupAddress = {
+  GROUP_ADDRESS_DESTINATION: 256,
+  GROUP_ADDRESS_IPV6: 512,
 } as const;
 
 /** struct group_test */

@@ -32,8 +32,8 @@ const READS = 20_000;
 const DENIALS = 60;
 /** By day, the newest kernel compares no random policies: with kprobes, they take minutes. */
 const itWithTwins = kernel !== 'newest' || NIGHTLY ? it : (): void => {};
-/** Fewer for kprobes: more than a trampoline has room for would be kprobes anyway. */
-const REPORTERS = kernel === 'newest' ? 25 : 50;
+/** Fewer for kprobes: more than a trampoline has room for would be kprobes anyway. By day, fewer for all. */
+const REPORTERS = kernel === 'newest' ? 25 : NIGHTLY ? 50 : 20;
 const DENIED_READS = 30;
 
 const file = (i: number | string): string => `${FOLDER}/file-${i}`;

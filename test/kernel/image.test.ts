@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IMAGE, podmanEngine, podmanOptions, removePodman, stopContainer } from '../image/image.js';
 import { RunningCommand } from '../image/running-command.js';
+import { NIGHTLY } from '../nightly.js';
 import { checkout, kernel } from './support.js';
 
-// The image does not depend on the kernel, so one is enough. test/vm/run-suite.mjs builds the image for this kernel.
-if (kernel === '6.12') {
+// The image does not depend on the kernel, so one is enough. test/vm/run-suite.mjs builds the image for this kernel. By
+// day, the native tests run it, on the kernel of the machine.
+if (NIGHTLY && kernel === '6.12') {
   describe('the container image', () => {
     let folder: string;
     const start = (...args: readonly string[]): RunningCommand =>

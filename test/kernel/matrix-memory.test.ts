@@ -41,7 +41,7 @@ const run = (commands: string): void =>
   void execFileSync(PROGRAM, commands.split(' '), { env: { ...process.env, CGROUP }, stdio: 'ignore' });
 
 describe('marks and counts: the matrix', function () {
-  this.timeout(300_000);
+  this.timeout(480_000);
   before(() => {
     mkdirSync(FOLDER, { recursive: true });
     const source = join(checkout, 'test/kernel/memory.c');

@@ -48,7 +48,7 @@ if (onOneKernel('6.12') || onOneKernel('6.1'))
   describe('ordinary work beside policies that kill', () => {
     it('no process of the work is killed, and a reader of another file is', async function () {
       const seconds = Number(process.env['POLYTRACE_WORK_SECONDS'] ?? 0);
-      this.timeout(300_000 + 1000 * seconds);
+      this.timeout(480_000 + 1000 * seconds);
       mkdirSync('/tmp/outside', { recursive: true });
       execFileSync('mount', ['-t', 'tmpfs', 'none', '/mnt']);
       const recording = await Recording.open(POLICY, { enforcement: true });

@@ -35,8 +35,10 @@ export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only ||
 export function describeOn(only: '6.1' | '6.12', title: string, body: (this: Mocha.Suite) => void): void {
   if (onOneKernel(only)) describe(title, body);
 }
-/** By day, only the matrix and the loader use kprobes on the older kernel. */
-export const MECHANISMS: readonly Mechanism[] = kernel === '6.1' && !NIGHTLY ? ['fentry'] : BOTH_MECHANISMS;
+/** By day, each kernel has one mechanism. The matrix, the loader and the negative cache have both. */
+export const MECHANISMS: readonly Mechanism[] = NIGHTLY
+  ? BOTH_MECHANISMS
+  : BOTH_MECHANISMS.filter((attach) => (attach === 'kprobe') === (kernel === '6.1'));
 /** Groups need programs that read the kernel's memory directly, and that are not suspended, as on the newest one. */
 export const onKernelWithGroups = (): boolean => kernel === '6.12';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');

@@ -127,7 +127,7 @@ function planMatrix(attach: 'fentry' | 'kprobe'): MatrixGroup[] {
 }
 
 describe('switches of the optimizer and the path cache', function () {
-  this.timeout(NIGHTLY ? 1_800_000 : 300_000);
+  this.timeout(NIGHTLY ? 1_800_000 : 480_000);
 
   it('without the optimizer, programs have more instructions; without the cache, there are no entries', async () => {
     const both = await load({});

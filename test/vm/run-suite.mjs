@@ -14,6 +14,8 @@ Exit status: mocha's in the guest; 125 when the machine failed. --append adds ke
 --part 1/2 takes every second file of test/kernel, and --part 2/2 takes the others.
 POLYTRACE_ADDON=prebuilt tests the addon that is published (prebuilds/linux-x64), instead of build/Release.`;
 
+const isNightly = process.env.POLYTRACE_NIGHTLY === '1';
+
 function parseOptions() {
   return parseArgs({
     allowPositionals: true,
@@ -21,7 +23,7 @@ function parseOptions() {
       kernel: { type: 'string', default: '6.12' },
       grep: { type: 'string' },
       // at night, both kernels run everything
-      timeout: { type: 'string', default: process.env.POLYTRACE_NIGHTLY === '1' ? '7200' : '2700' },
+      timeout: { type: 'string', default: isNightly ? '7200' : '3000' },
       cpus: { type: 'string', default: '1' },
       append: { type: 'string', default: '' },
       counts: { type: 'string' },
@@ -32,16 +34,16 @@ function parseOptions() {
 }
 
 /**
- * A test that hangs fails after this time. On an idle machine the longest test needs a sixth of it. On a machine with
+ * A test that hangs fails after this time. On an idle machine the longest test needs a tenth of it. On a machine with
  * ten busy processes for its two cores, it needs four times as long.
  */
-const testMs = 300_000;
+const testMs = 480_000;
 /** A guest hangs if it prints nothing for this time. It is longer than any test's limit. */
-const quietMs = 330_000;
+const quietMs = 510_000;
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The test of the container image, and the kernel that it runs on. The image is built here and loaded there. */
+/** The nightly test of the container image, and the kernel that it runs on. The image is built here and loaded there. */
 const imageTest = { kernel: '6.12', file: 'test/kernel/image.test.ts' };
 
 function saveImage(file) {
@@ -96,9 +98,8 @@ async function main() {
   try {
     compileTests(mocha, folder);
     const needsImage = files.some((file) => file.endsWith(imageTest.file));
-    if (needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
-    if (process.env.POLYTRACE_NIGHTLY === '1' && files.some((file) => file.endsWith('kernel/run.test.ts')))
-      await findPackageManagers();
+    if (isNightly && needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
+    if (isNightly && files.some((file) => file.endsWith('kernel/run.test.ts'))) await findPackageManagers();
     const { status, seconds } = await runInVm({
       kernel: values.kernel,
       cpus: Number(values.cpus),

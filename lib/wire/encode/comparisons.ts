@@ -25,7 +25,8 @@ export interface FieldGroup extends IntGroup {
   readonly field: number;
 }
 
-const NET_FIELDS: Readonly<Record<NetField, number>> = {
+/** The offset of each field in struct net_detail. */
+export const NET_FIELDS: Readonly<Record<NetField, number>> = {
   family: NetDetail.family,
   protocol: NetDetail.protocol,
   state: NetDetail.state,

@@ -10,18 +10,29 @@ import {
   type CompiledAction,
 } from '../../compiled/compiled-hook.js';
 import type {
+  AddressPrefix,
   CompiledHook,
   CompiledValue,
   IntGroup,
   IntTest,
+  NetField,
   SelectorActions,
   StringTable,
   ValueTable,
 } from '../../compiled/compiled-policy.js';
-import { AbiLimit, GroupFlag, GroupLimit, GroupTestKind, HookConfig, IntOp, ObjectConfig } from '../layout.gen.js';
+import {
+  AbiLimit,
+  GroupAddress,
+  GroupFlag,
+  GroupLimit,
+  GroupTestKind,
+  HookConfig,
+  IntOp,
+  ObjectConfig,
+} from '../layout.gen.js';
 import { READS } from '../reads.js';
 import { isSilent } from './actions.js';
-import { buildGroups, operatorNumber } from './comparisons.js';
+import { buildGroups, NET_FIELDS, operatorNumber } from './comparisons.js';
 import type { EncodeContext } from './context.js';
 import { encodeHook, type EncodedHook } from './hook.js';
 import { objectOrder } from './objects.js';
@@ -54,7 +65,7 @@ export interface GroupRuleSource {
   readonly flags: number;
   /** Undefined for a hook without strings and paths. */
   readonly strings?: RuleStrings;
-  /** The numbers that Equal names, by slot. One of these slots can be looked up. */
+  /** The numbers that Equal names, by the slot; ports have the number of their word, plus 1, in it. One can be looked up. */
   readonly numbers: ReadonlyMap<number, readonly bigint[]>;
   readonly tests: readonly GroupTestSource[];
   readonly actions?: SelectorActions;
@@ -108,11 +119,12 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
   }
   if (hook.cel.entry.length + hook.cel.returned.length > 0) refuse('it has an expression');
   if (hook.changes.length > 0) refuse('it has matchNamespaceChanges or matchCapabilityChanges');
-  const [first] = objectOrder(toBareHook(hook));
+  const first = firstString(hook);
   hookValues(hook).forEach((value, slot) => {
     const { class: own } = READS[value.type];
-    if (own === 'buffer' || own === 'detail') refuse(`it reads a value of the type ${value.type}`);
-    if (own === 'number' || own === 'nothing') return;
+    if (own === 'buffer') refuse(`it reads a value of the type ${value.type}`);
+    if (own === 'detail' && first !== undefined) refuse(`it reads a string and a value of the type ${value.type}`);
+    if (own === 'number' || own === 'nothing' || own === 'detail') return;
     const { texts, ints } = value;
     if (ints.length > 0 || (texts.substrings ?? []).length > 0 || (texts.inode ?? []).length > 0) {
       refuse('it filters a string by something other than Equal, Prefix and Postfix');
@@ -122,7 +134,7 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
 }
 
 function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
-  const [first] = objectOrder(toBareHook(hook));
+  const first = firstString(hook);
   const values = hookValues(hook);
   const string = first === undefined ? undefined : toStrings(values[first] as CompiledValue, selector);
   const actions = hook.actions?.[selector];
@@ -136,8 +148,10 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const tests: GroupTestSource[] = [];
   values.forEach((value, slot) => {
     tests.push(...numberTests(value, selector, GroupTestKind.GROUP_TEST_NUMBER, slot));
+    tests.push(...netTests(value, selector, slot));
     const equal = equalNumbers(value, selector);
     if (equal !== undefined) numbers.set(slot, equal);
+    for (const [word, ports] of equalPorts(value, selector)) numbers.set(netSlot(slot, word + 1), ports);
   });
   for (const { set, negate, parent } of sets) {
     const kind = parent ? GroupTestKind.GROUP_TEST_PARENT_SET : GroupTestKind.GROUP_TEST_SET;
@@ -169,6 +183,12 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
 }
 
 const BIT_TEST = { op: IntOp.INT_EQUAL, value: 0n, upper: 0n, last: true } as const;
+
+/** The slot of the string or path that the program looks up. */
+function firstString(hook: CompiledHook): number | undefined {
+  const values = hookValues(hook);
+  return objectOrder(toBareHook(hook)).find((slot) => READS[(values[slot] as CompiledValue).type].class !== 'detail');
+}
 
 /** The tables of a string in which the selector has a filter. */
 function toStrings({ texts }: CompiledValue, selector: number): RuleStrings {
@@ -231,33 +251,86 @@ function tableTests(
   kind: number,
   index: number,
 ): GroupTestSource[] {
+  return alternatives(table, selector, (value) => ({ kind, index, op: IntOp.INT_EQUAL, value, upper: 0n }));
+}
+
+/** A comparison with each value of the table that the selector names. */
+function alternatives<T>(
+  table: ValueTable<T> | undefined,
+  selector: number,
+  toTest: (value: T) => Omit<GroupTestSource, 'negate' | 'last'>,
+): GroupTestSource[] {
   if (table?.used.includes(selector) !== true) return [];
   return (['match', 'reject'] as const).flatMap((key) => {
     const isWanted = key === 'match' && table.positive.includes(selector);
     const own = table.entries.filter((entry) => entry[key].includes(selector));
-    if (own.length === 0 && isWanted) refuse('a filter on a number has no values');
-    if (own.length > ALTERNATIVES_MAX) refuse(`a filter has more than ${ALTERNATIVES_MAX} numbers`);
+    if (own.length === 0 && isWanted) refuse('a filter has no values');
+    if (own.length > ALTERNATIVES_MAX) refuse(`a filter has more than ${ALTERNATIVES_MAX} values`);
     if (key === 'match' && !isWanted) return [];
-    return own.map(({ value }, i) => ({
-      ...{ kind, index, negate: key === 'reject', op: IntOp.INT_EQUAL, value, upper: 0n },
-      last: i === own.length - 1,
-    }));
+    return own.map(({ value }, i) => ({ ...toTest(value), negate: key === 'reject', last: i === own.length - 1 }));
   });
 }
+
+/** The comparisons of the fields and addresses of a socket, packet or address. */
+function netTests({ net }: CompiledValue, selector: number, slot: number): GroupTestSource[] {
+  const fields = (net.groups ?? []).flatMap((group) =>
+    groupTests(group, selector, GroupTestKind.GROUP_TEST_NET, netSlot(slot, netWord(group.field))),
+  );
+  const addresses = (['source', 'destination'] as const).flatMap((side) =>
+    alternatives(net[side], selector, (network) => networkTest(network, slot, side)),
+  );
+  return [...fields, ...addresses];
+}
+
+/** The number of a field in struct net_detail, in words of four bytes. */
+function netWord(field: NetField): number {
+  return NET_FIELDS[field] / 4;
+}
+
+function netSlot(slot: number, word: number): number {
+  return slot | (word << GroupLimit.GROUP_WORD_SHIFT);
+}
+
+function networkTest({ family, bytes, bits }: AddressPrefix, slot: number, side: 'source' | 'destination') {
+  const address = new DataView(new ArrayBuffer(16));
+  bytes.forEach((byte, i) => address.setUint8(i, byte));
+  const index =
+    slot |
+    (side === 'destination' ? GroupAddress.GROUP_ADDRESS_DESTINATION : 0) |
+    (family === 6 ? GroupAddress.GROUP_ADDRESS_IPV6 : 0);
+  const kind = GroupTestKind.GROUP_TEST_NETWORK;
+  return { kind, index, op: bits, value: address.getBigUint64(0), upper: address.getBigUint64(8) };
+}
+
+/** The ports that satisfy one filter of the selector, if it is an Equal, by the number of the field. */
+function equalPorts({ net }: CompiledValue, selector: number): (readonly [word: number, ports: readonly bigint[]])[] {
+  return PORTS.flatMap((field) => {
+    const equal = equalTests(net.groups?.filter((group) => group.field === field) ?? [], selector);
+    return equal === undefined ? [] : [[netWord(field), equal] as const];
+  });
+}
+
+const PORTS = ['destinationPort', 'sourcePort'] as const;
 
 /** The numbers that satisfy one filter of the selector, if it is an Equal. */
 function equalNumbers({ type, ints, intTable }: CompiledValue, selector: number): readonly bigint[] | undefined {
   if (READS[type].class !== 'number') return undefined;
+  const equal = equalTests(ints, selector);
+  if (equal !== undefined || intTable?.positive.includes(selector) !== true) return equal;
+  return intTable.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => value);
+}
+
+/** The numbers of a group of comparisons that are all `equal`. */
+function equalTests(
+  groups: readonly Pick<IntGroup, 'negate' | 'selectors' | 'tests'>[],
+  selector: number,
+): readonly bigint[] | undefined {
   const isEqual = (test: IntTest): boolean => test.op === 'equal';
-  const group = ints.find(
+  const group = groups.find(
     ({ negate, selectors, tests }) =>
       !negate && selectors.includes(selector) && tests.every((t) => isEqual(t) || !t.selectors.includes(selector)),
   );
-  if (group !== undefined) {
-    return group.tests.filter((test) => test.selectors.includes(selector)).map(({ value }) => value);
-  }
-  if (intTable?.positive.includes(selector) !== true) return undefined;
-  return intTable.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => value);
+  return group?.tests.filter((test) => test.selectors.includes(selector)).map(({ value }) => value);
 }
 
 /** The hook without its filters: what all hooks of a group have in common. */
@@ -311,9 +384,7 @@ function withoutFilters({ intTable, ...value }: CompiledValue): CompiledValue {
 export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): EncodedHook {
   const encoded = encodeHook(toBareHook(hook), context);
   const config = encoded.config.slice();
-  if (new DataView(config.buffer).getUint8(HookConfig.objectsCount) > 0) {
-    config[HookConfig.objects + ObjectConfig.filtered] = 1;
-  }
+  if (firstString(hook) !== undefined) config[HookConfig.objects + ObjectConfig.filtered] = 1;
   const number = hookValues(hook).findIndex(({ type }) => READS[type].class === 'number');
   config[HookConfig.frontSlot] = number < 0 ? AbiLimit.HOOK_VALUES_MAX : number;
   return { ...encoded, config };

@@ -300,7 +300,9 @@ export class GroupTables {
     entry.setUint8(U32 + GroupHeader.longestPrefix, this.#longest.prefix);
     entry.setUint8(U32 + GroupHeader.longestPostfix, this.#longest.postfix);
     entry.setUint8(U32 + GroupHeader.looksUp, Number(this.#numberSlot !== undefined));
-    entry.setUint8(U32 + GroupHeader.numberSlot, this.#numberSlot ?? 0);
+    const [slot, word] = splitSlot(this.#numberSlot ?? 0);
+    entry.setUint8(U32 + GroupHeader.numberSlot, slot);
+    entry.setUint8(U32 + GroupHeader.numberWord, word);
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
     entry.setUint8(U32 + GroupHeader.hasEqual, Number(this.#equal.size > 0));
@@ -311,6 +313,11 @@ export class GroupTables {
     this.#front.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
+}
+
+/** A slot, and the number of a word of its struct net_detail, plus 1; or 0: the value is the number itself. */
+function splitSlot(slot: number): readonly [slot: number, word: number] {
+  return [slot & ((1 << GroupLimit.GROUP_WORD_SHIFT) - 1), slot >> GroupLimit.GROUP_WORD_SHIFT];
 }
 
 /** What the kernel needs for an entry of a trie or hash table, apart from its key. */

@@ -5,10 +5,13 @@ import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
 import {
   ActionFlag,
+  GroupAddress,
   GroupFlag,
+  GroupLimit,
   GroupTestKind,
   HookConfig,
   IntOp,
+  NetDetail,
   ObjectConfig,
   ProcessField,
   SelectorActions,
@@ -89,7 +92,7 @@ describe('rules of a group', () => {
       compile(`- matchArgs: [{index: 0, operator: Equal, values: ${numbers(65)}}]`, args),
       context,
     );
-    assert.equal(many, 'a filter has more than 64 numbers');
+    assert.equal(many, 'a filter has more than 64 values');
   });
 
   it('the process: its sets, those of its parent, its ids and namespaces, and flags', () => {
@@ -197,6 +200,70 @@ function refusal(hook: CompiledHook, own = context): string {
   return typeof result === 'string' ? result : 'none';
 }
 
+const SOCK_ARGS = '[{index: 0, type: sock}, {index: 1, type: int}]';
+
+const onSocket = (...filters: readonly string[]): string =>
+  `- matchArgs: [${filters.map((filter) => `{index: 0, ${filter}}`).join(', ')}]`;
+
+const addresses = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.0.0.${i}`);
+
+describe('rules on sockets and addresses', () => {
+  const word = (offset: number): number => (offset / 4) << GroupLimit.GROUP_WORD_SHIFT;
+  const lookUp = (offset: number): number => word(offset) + (1 << GroupLimit.GROUP_WORD_SHIFT);
+
+  it('fields are words of the detail, and a port that Equal names can be looked up', () => {
+    const [rule, other] = rulesOf(
+      [
+        onSocket('operator: DPort, values: ["80", "443"]', 'operator: Family, values: [AF_INET]'),
+        onSocket('operator: NotDPort, values: ["443"]', 'operator: SPort, values: ["1:2"]'),
+      ].join('\n'),
+      SOCK_ARGS,
+    );
+    const common = { kind: GroupTestKind.GROUP_TEST_NET, upper: 0n, negate: false, op: IntOp.INT_EQUAL };
+    const port = { ...common, index: word(NetDetail.destinationPort) };
+    assert.deepEqual(rule?.tests, [
+      { ...common, index: word(NetDetail.family), value: 2n, last: true },
+      { ...port, value: 80n, last: false },
+      { ...port, value: 443n, last: true },
+    ]);
+    assert.deepEqual([...rule.numbers], [[lookUp(NetDetail.destinationPort), [80n, 443n]]]);
+    assert.equal(other?.numbers.size, 0);
+    assert.deepEqual(
+      other.tests.map(({ index, op, value, upper, negate }) => [index, op, value, upper, negate]),
+      [
+        [word(NetDetail.sourcePort), IntOp.INT_RANGE, 1n, 2n, false],
+        [word(NetDetail.destinationPort), IntOp.INT_EQUAL, 443n, 0n, true],
+      ],
+    );
+  });
+
+  it('a network is its address as a number, its bits, its side and its family', () => {
+    const [rule] = rulesOf(
+      onSocket('operator: SAddr, values: [10.1.0.0/16]', 'operator: NotDAddr, values: ["fe80::1/128", "::/0"]'),
+      SOCK_ARGS,
+    );
+    const { GROUP_ADDRESS_DESTINATION, GROUP_ADDRESS_IPV6 } = GroupAddress;
+    const to = { index: GROUP_ADDRESS_DESTINATION | GROUP_ADDRESS_IPV6, negate: true };
+    assert.deepEqual(
+      rule?.tests.map(({ kind, ...test }) => ({ ...test, isNetwork: kind === GroupTestKind.GROUP_TEST_NETWORK })),
+      [
+        { index: 0, op: 16, value: 0x0a01n << 48n, upper: 0n, negate: false, last: true, isNetwork: true },
+        { ...to, op: 0, value: 0n, upper: 0n, last: false, isNetwork: true },
+        { ...to, op: 128, value: 0xfe80n << 48n, upper: 1n, last: true, isNetwork: true },
+      ],
+    );
+  });
+
+  it('the program is the same for all filters, and compares none of them itself', () => {
+    const configs = [
+      onSocket('operator: DPort, values: ["443"]'),
+      onSocket('operator: NotDAddr, values: [10.0.0.1]'),
+    ].map((selector) => encodeGroupProgram(compile(selector, SOCK_ARGS), context).config);
+    assert.deepEqual(configs[0], configs[1]);
+    assert.equal(configs[0]?.[HookConfig.objects + ObjectConfig.filtered], 0);
+  });
+});
+
 describe('hooks that no group can have', () => {
   const equal = onPath('Equal', '/a');
   const cases: readonly (readonly [string, () => CompiledHook, reason: RegExp])[] = [
@@ -236,7 +303,16 @@ ${equal}
     ],
     ['a negated filter', () => compile(onPath('NotEqual', '/a')), /negated/],
     ['a long string', () => compile(onPath('Equal', `/${'a'.repeat(254)}`)), /more than 254 bytes/],
-    ['a socket', () => compile('- matchPIDs: [{operator: In, values: [1]}]', '[{index: 0, type: sock}]'), /type sock/],
+    [
+      'a path and a socket',
+      () => compile(onPath('Equal', '/a'), '[{index: 0, type: file}, {index: 1, type: sock}]'),
+      /a string and a value of the type sock/,
+    ],
+    [
+      'many networks',
+      () => compile(onSocket(`operator: DAddr, values: ${JSON.stringify(addresses(65))}`), SOCK_ARGS),
+      /more than 64 values/,
+    ],
     [
       'two filters on the path',
       () =>

@@ -286,6 +286,21 @@ describe('tables of a group', () => {
     assert.equal(maps.map('group_numbers').size, 2);
   });
 
+  it('a port is looked up in its word of the detail', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const slot = 2 | (6 << GroupLimit.GROUP_WORD_SHIFT);
+    add(maps, tables, 1, [numberRule(0, [[slot, [443n]]])]);
+    const { numberSlot, numberWord, looksUp } = GroupHeader;
+    assert.deepEqual(
+      [looksUp, numberSlot, numberWord].map((at) => maps.header.getUint8(at)),
+      [1, 2, 6],
+    );
+    const key = new DataView(new ArrayBuffer(IntKey.sizeof));
+    key.setBigUint64(IntKey.value, 443n, true);
+    key.setUint32(IntKey.slot, slot, true);
+    assert.deepEqual([...maps.map('group_numbers').keys()], [Buffer.from(key.buffer).toString('latin1')]);
+  });
+
   it('each new hook has a generation of its own, and the longest keys are written before it', () => {
     const tables = new GroupTables(false, 1);
     const generations = ['a', 'bbb', 'cc'].map((value) => {
