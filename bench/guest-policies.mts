@@ -1,4 +1,4 @@
-// Runs in the virtual machine: counts the instructions of reads with 1 to 2,000 policies on their function.
+// Runs in the virtual machine: counts the instructions of calls with 1 to 2,000 policies on their function.
 // guest-policies.mts FOLDER writes FOLDER/policies.json.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -6,11 +6,14 @@ import { openTracer } from 'polytrace';
 import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
 import {
   ACTING_MAX,
+  matchedAddress,
   matchedFile,
   numberedPolicy,
   type policyActions,
   policyNumbers,
   SEPARATE_MAX,
+  type Subject,
+  unmatchedAddress,
   unmatchedFile,
   type PolicyCosts,
 } from './policies-cases.mjs';
@@ -20,10 +23,14 @@ mkdirSync('/srv/policies', { recursive: true });
 for (const path of [unmatchedFile, matchedFile]) writeFileSync(path, 'sixteen bytes, ok');
 installWorkload(folder);
 
-const steps: readonly Step[] = [
+const reads: readonly Step[] = [
   ['hot', 'pread', unmatchedFile],
   ['first', 'pread-first', '/srv/many'],
   ['match', 'pread', matchedFile],
+];
+const connections: readonly Step[] = [
+  ['hot', 'connect', unmatchedAddress],
+  ['match', 'connect', matchedAddress],
 ];
 
 const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -39,7 +46,9 @@ async function measure(
   grouped: boolean,
   does: keyof typeof policyActions = 'an event',
   byKprobes = false,
+  subject: Subject = 'reads',
 ): Promise<PolicyCosts[]> {
+  const steps = subject === 'reads' ? reads : connections;
   const attach = byKprobes ? 'kprobe' : 'auto';
   const tracer = await openTracer({ attach, groupPolicies: grouped, enforcement: true });
   const results: PolicyCosts[] = [];
@@ -47,9 +56,9 @@ async function measure(
   const before = countDescriptors();
   for (const policies of policyNumbers) {
     if (!grouped && policies > SEPARATE_MAX) break;
-    if ((does !== 'an event' || byKprobes) && policies > ACTING_MAX) break;
-    for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded, does) });
-    console.error(`${policies} policies with ${does}${grouped ? ' in groups' : ''}`);
+    if ((does !== 'an event' || byKprobes || subject !== 'reads') && policies > ACTING_MAX) break;
+    for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded, subject, does) });
+    console.error(`${policies} policies on ${subject} with ${does}${grouped ? ' in groups' : ''}`);
     const descriptors = (countDescriptors() - before) / policies;
     const hooks = tracer.policies().flatMap((policy) => policy.hooks);
     const memory = Math.max(...hooks.map((hook) => hook.memory));
@@ -60,15 +69,15 @@ async function measure(
     // before another policy moves the first one
     // a read that is overridden fails
     const counts = minimumOfThree(does === 'an override' ? steps.filter(([name]) => name !== 'match') : steps);
-    const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000, does) }));
+    const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000, subject, does) }));
     const removeMs = await measureCpu(() => tracer.removePolicy('numbered-10000'));
-    results.push({ policies, grouped, does, byKprobes, counts, addMs, removeMs, descriptors, memory });
+    results.push({ policies, subject, grouped, does, byKprobes, counts, addMs, removeMs, descriptors, memory });
   }
   await tracer.close();
   return results;
 }
 
-const nothing = minimumOfThree(steps);
+const nothing = { reads: minimumOfThree(reads), connections: minimumOfThree(connections) };
 writeFileSync(
   `${folder}/policies.json`,
   JSON.stringify({
@@ -79,7 +88,10 @@ writeFileSync(
       ...(await measure(true, 'a signal')),
       ...(await measure(true, 'an override')),
       ...(await measure(true, 'stack traces')),
+      ...(await measure(true, 'an event', false, 'ports')),
+      ...(await measure(true, 'an event', false, 'networks')),
       ...(await measure(false)),
+      ...(await measure(false, 'an event', false, 'ports')),
     ],
   }),
 );

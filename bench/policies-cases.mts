@@ -36,35 +36,63 @@ export const policyActions = {
   'stack traces': 'Post, kernelStackTrace: true, userStackTrace: true',
 } as const;
 
-/** So many policies with other actions than events, or by kprobes, are measured. */
+/** So many policies with other actions than events, by kprobes, or on connections, are measured. */
 export const ACTING_MAX = 100;
 
-/** The policy of this number: reads of a path. The operator depends on the number. */
-export function numberedPolicy(i: number, does: keyof typeof policyActions = 'an event'): string {
-  const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
+/** What the policies of a row are about. */
+export type Subject = 'reads' | 'ports' | 'networks';
+
+/** The source and destination of a connection that no policy names, and of one that the first policy names. */
+export const unmatchedAddress = '127.0.0.1';
+export const matchedAddress = '127.0.0.2';
+/** The port of these connections. */
+const PORT = 9;
+
+/** The policy of this number. */
+export function numberedPolicy(i: number, subject: Subject, does: keyof typeof policyActions = 'an event'): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: numbered-${i} }
 spec:
   kprobes:
-  - call: security_file_permission
+${subject === 'reads' ? readHook(i) : connectionHook(i, subject)}
+${does === 'an event' ? '' : `      matchActions: [{ action: ${policyActions[does]} }]\n`}`;
+}
+
+/** Reads of a path. The operator depends on the number. */
+function readHook(i: number): string {
+  const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
+  return `  - call: security_file_permission
     syscall: false
     args: [{ index: 0, type: file }, { index: 1, type: int }]
     selectors:
     - matchArgs:
       - { index: 0, operator: ${operator}, values: ["${value}"] }
-      - { index: 1, operator: Equal, values: ["4"] }
-${does === 'an event' ? '' : `      matchActions: [{ action: ${policyActions[does]} }]\n`}`;
+      - { index: 1, operator: Equal, values: ["4"] }`;
 }
 
-/** Instructions of a read, and what the policies take. */
+/** Connections to an address at a port, or in a network. */
+function connectionHook(i: number, subject: 'ports' | 'networks'): string {
+  const port = `{ index: 0, operator: DPort, values: ["${i === 0 ? PORT : 10_000 + i}"] }`;
+  const network = i === 0 ? matchedAddress : `10.${i >> 8}.${i & 255}.0/24`;
+  return `  - call: tcp_connect
+    syscall: false
+    args: [{ index: 0, type: sock }]
+    selectors:
+    - matchArgs:
+      - { index: 0, operator: DAddr, values: ["${subject === 'ports' ? matchedAddress : network}"] }
+      ${subject === 'ports' ? `- ${port}` : ''}`;
+}
+
+/** Instructions of a call, and what the policies take. */
 export interface PolicyCosts {
   readonly policies: number;
+  readonly subject: Subject;
   readonly grouped: boolean;
   readonly does: keyof typeof policyActions;
   /** By kprobes, as on kernels that can suspend programs on trampolines. */
   readonly byKprobes: boolean;
-  /** Of all reads: without a tracer's policies subtracted. */
+  /** Of all calls: without a tracer's policies subtracted. */
   readonly counts: Readonly<Record<string, number>>;
   /** Milliseconds of the processor to add one more, and to remove it. */
   readonly addMs: number;

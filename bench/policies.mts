@@ -1,4 +1,4 @@
-// Instructions of a read with many policies on its function, as separate programs and in groups.
+// Instructions of a call with many policies on its function, as separate programs and in groups.
 import { countInVm } from './count.mjs';
 import {
   ACTING_MAX,
@@ -18,14 +18,16 @@ export interface PolicyTables {
 
 export async function policyTables(kernel: string): Promise<PolicyTables> {
   const { nothing, costs } = JSON.parse(await countInVm(kernel, 'guest-policies.mts /run/vm', 'policies.json')) as {
-    readonly nothing: Readonly<Record<string, number>>;
+    readonly nothing: Readonly<Record<'reads' | 'connections', Readonly<Record<string, number>>>>;
     readonly costs: readonly PolicyCosts[];
   };
-  const added = ({ counts }: PolicyCosts, step: string): number => (counts[step] ?? NaN) - (nothing[step] ?? NaN);
+  const added = ({ counts, subject }: PolicyCosts, step: string): number =>
+    (counts[step] ?? NaN) - (nothing[subject === 'reads' ? 'reads' : 'connections'][step] ?? NaN);
   const rows = costs.map((each) => [
     [
       formatNumber(each.policies),
       each.grouped ? 'in groups' : 'separate',
+      ...(each.subject === 'reads' ? [] : [each.subject]),
       ...(each.does === 'an event' ? [] : [each.does]),
       ...(each.byKprobes ? ['kprobes'] : []),
     ].join(', '),
@@ -35,22 +37,26 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     each.descriptors.toFixed(1),
     formatNumber(each.memory),
   ]);
+  const onReads = { subject: 'reads', byKprobes: false } as const;
   const kinds = [
-    ...(Object.keys(policyActions) as (keyof typeof policyActions)[]).map((does) => ({ does, byKprobes: false })),
-    { does: 'an event', byKprobes: true } as const,
+    ...(Object.keys(policyActions) as (keyof typeof policyActions)[]).map((does) => ({ does, ...onReads })),
+    { does: 'an event', ...onReads, byKprobes: true } as const,
+    { does: 'an event', ...onReads, subject: 'ports' } as const,
   ];
-  const tooMany = kinds.flatMap(({ does, byKprobes }) => {
-    const grouped = costs.filter((each) => each.grouped && each.does === does && each.byKprobes === byKprobes);
-    const hasAll = does === 'an event' && !byKprobes;
+  const tooMany = kinds.flatMap(({ does, byKprobes, subject }) => {
+    const grouped = costs.filter(
+      (each) => each.grouped && each.does === does && each.byKprobes === byKprobes && each.subject === subject,
+    );
+    const hasAll = does === 'an event' && !byKprobes && subject === 'reads';
     return policyNumbers
       .filter((policies) => hasAll || policies <= ACTING_MAX)
       .flatMap((policies, i) => {
         const [one, here] = [grouped[0], grouped[i]];
-        const what = `${policies} policies with ${does}${byKprobes ? ' by kprobes' : ''}`;
+        const what = `${policies} policies on ${subject} with ${does}${byKprobes ? ' by kprobes' : ''}`;
         if (one === undefined || here === undefined) return [`${what} were not measured`];
         const times = added(here, 'hot') / added(one, 'hot');
         const limit = byKprobes ? Math.max(KPROBE_GROWTH, growthLimits[policies]) : growthLimits[policies];
-        return times <= limit ? [] : [`${what}: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
+        return times <= limit ? [] : [`${what}: a call costs ${times.toFixed(2)} times one; limit ${limit}`];
       });
   });
   return {

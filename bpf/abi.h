@@ -892,6 +892,8 @@ struct automaton_state {
  * docs/architecture.md the reasons.
  */
 enum group_limit {
+	GROUP_SOURCE = 64,
+	GROUP_DESTINATION = GROUP_SOURCE + 1, /* as enum address_side */
 	GROUP_WORD_SHIFT = 8, /* bits of an index that are the slot; the number of a word of a net_detail follows */
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
@@ -931,7 +933,7 @@ struct group_header {
 	u8 has_always; /* not 0: GROUP_ALWAYS may have rules */
 	u8 needs; /* enum group_need: what all rules need */
 	u8 has_equal; /* not 0: group_equal may have values */
-	u8 number_word; /* not 0: the number is word `number_word - 1` of the struct net_detail of number_slot */
+	u8 number_word; /* of the net_detail of number_slot, plus 1; or GROUP_SOURCE or GROUP_DESTINATION: an address */
 	u64 numbers; /* bit n: a rule may match the number n; bit 63: a greater one */
 	u64 sets[PROCESS_WORDS]; /* each rule needs one of these process sets */
 	u64 scopes[SCOPE_WORDS]; /* each rule needs one of these scopes */

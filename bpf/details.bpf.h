@@ -184,37 +184,42 @@ static __always_inline bool is_mapped_ipv4(const u8 *address)
 	return !words[0] && !words[1] && words[2] == 0xffff0000;
 }
 
+/* Fills the key of an address of IPv4 or IPv6. Returns false for others. An address that maps IPv4 is one of IPv4. */
+static __always_inline bool fill_address_key(struct address_key *key, const struct net_detail *net, u32 side, u32 slot)
+{
+	const u8 *address = side == ADDRESS_SOURCE ? net->source : net->destination;
+
+	key->slot = slot;
+	key->side = side;
+	if (net->family == FAMILY_INET || (net->family == FAMILY_INET6 && is_mapped_ipv4(address))) {
+		key->family = FAMILY_INET;
+		key->prefix_bits = 32 + 32;
+		*(u32 *)key->address = *(u32 *)(address + (net->family == FAMILY_INET ? 0 : 12));
+		return true;
+	}
+	key->family = FAMILY_INET6;
+	key->prefix_bits = 32 + 128;
+	__builtin_memcpy(key->address, address, 16);
+	return net->family == FAMILY_INET6;
+}
+
+#ifdef POLICY_GROUP
+/* Looks a port or an address of the detail up, if it leads to rules. Returns false if no rule can match. */
+static bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net);
+#else
 static __noinline u64 filter_address(const struct net_detail *net, u32 side, u32 index, u64 candidates)
 {
 	const volatile struct table *table;
 	const struct match_entry *entry = 0;
 	struct address_key key = {};
-	const u8 *address;
 
 	if (index >= HOOK_VALUES_MAX)
 		return 0;
 	table = side == ADDRESS_SOURCE ? &config.objects[index].source : &config.objects[index].destination;
-	address = side == ADDRESS_SOURCE ? net->source : net->destination;
-	key.slot = config.objects[index].slot;
-	key.side = side;
-	if (net->family == FAMILY_INET || (net->family == FAMILY_INET6 && is_mapped_ipv4(address))) {
-		key.family = FAMILY_INET;
-		key.prefix_bits = 32 + 32;
-		*(u32 *)key.address = *(u32 *)(address + (net->family == FAMILY_INET ? 0 : 12));
+	if (fill_address_key(&key, net, side, config.objects[index].slot))
 		entry = bpf_map_lookup_elem(&addresses, &key);
-	} else if (net->family == FAMILY_INET6) {
-		key.family = FAMILY_INET6;
-		key.prefix_bits = 32 + 128;
-		__builtin_memcpy(key.address, address, 16);
-		entry = bpf_map_lookup_elem(&addresses, &key);
-	}
 	return apply_entry(candidates, table, entry);
 }
-
-#ifdef POLICY_GROUP
-/* Looks a number of the detail up, if it is the one that leads to rules. Returns false if no rule can match. */
-static bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net);
-#endif
 
 static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u64 candidates)
 {
@@ -238,6 +243,7 @@ static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u
 		candidates = filter_address(net, ADDRESS_DESTINATION, index, candidates);
 	return candidates;
 }
+#endif
 
 /* ---- other objects ------------------------------------------------------------------------------------------ */
 

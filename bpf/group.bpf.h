@@ -26,6 +26,14 @@ struct {
 } group_numbers SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GROUP_SETS_MAX);
+	__type(key, struct address_key);
+	__type(value, u32); /* index in group_sets */
+} group_networks SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, GROUP_RULES_MAX);
 	__type(key, u32);
@@ -562,23 +570,35 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 	return lookup_rules(&group_numbers, &key);
 }
 
-static bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net)
+static __noinline u32 lookup_network_rules(const struct net_detail *net, u32 side, u32 slot)
+{
+	struct address_key key = {};
+
+	return fill_address_key(&key, net, side, slot) ? lookup_rules(&group_networks, &key) : GROUP_NO_SET;
+}
+
+static __noinline bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net)
 {
 	struct hook_scratch *s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
 	const struct group_header *header = get_group_header();
 	struct int_key key = {};
-	u32 word;
+	u32 word, slot;
 
 	if (!index)
 		s->walk.net_set = GROUP_NO_SET;
 	if (!header)
 		return false;
 	word = *(volatile u8 *)&header->number_word;
-	if (!word || header->number_slot != config.objects[index].slot)
+	slot = *(volatile u8 *)&header->number_slot;
+	if (!word || index >= HOOK_VALUES_MAX || slot != config.objects[index].slot)
 		return true;
-	key.slot = header->number_slot | word << GROUP_WORD_SHIFT;
-	key.value = net_word(net, word - 1);
-	s->walk.net_set = lookup_rules(&group_numbers, &key);
+	if (word >= GROUP_SOURCE) {
+		s->walk.net_set = lookup_network_rules(net, word - GROUP_SOURCE, slot);
+	} else {
+		key.slot = slot | word << GROUP_WORD_SHIFT;
+		key.value = net_word(net, word - 1);
+		s->walk.net_set = lookup_rules(&group_numbers, &key);
+	}
 	return s->walk.net_set != GROUP_NO_SET || *(volatile u8 *)&header->has_always;
 }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'e1b1d23708caeef9';
+export const LAYOUT_HASH = '0ce7cecc8598acd7';
 
 /** enum event_type */
 export const EventType = {
@@ -1097,6 +1097,8 @@ export const AutomatonState = {
 
 /** enum group_limit */
 export const GroupLimit = {
+  GROUP_SOURCE: 64,
+  GROUP_DESTINATION: 65,
   GROUP_WORD_SHIFT: 8,
   GROUP_RULES_MAX: 1024,
   GROUP_SETS_MAX: 4096,

@@ -67,6 +67,8 @@ export interface GroupRuleSource {
   readonly strings?: RuleStrings;
   /** The numbers that Equal names, by the slot; ports have the number of their word, plus 1, in it. One can be looked up. */
   readonly numbers: ReadonlyMap<number, readonly bigint[]>;
+  /** The networks of an In on an address, by `netSlot()`. One of these is looked up if the first rule names no number. */
+  readonly networks: ReadonlyMap<number, readonly AddressPrefix[]>;
   readonly tests: readonly GroupTestSource[];
   readonly actions?: SelectorActions;
 }
@@ -145,6 +147,7 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
     (sets.some(({ needsExecutable }) => needsExecutable === true) ? GroupFlag.GROUP_NEEDS_EXECUTABLE : 0) |
     (actions === undefined ? 0 : GroupFlag.GROUP_COUNTS);
   const numbers = new Map<number, readonly bigint[]>();
+  const networks = new Map<number, readonly AddressPrefix[]>();
   const tests: GroupTestSource[] = [];
   values.forEach((value, slot) => {
     tests.push(...numberTests(value, selector, GroupTestKind.GROUP_TEST_NUMBER, slot));
@@ -152,6 +155,7 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
     const equal = equalNumbers(value, selector);
     if (equal !== undefined) numbers.set(slot, equal);
     for (const [word, ports] of equalPorts(value, selector)) numbers.set(netSlot(slot, word + 1), ports);
+    for (const [word, own] of namedNetworks(value, selector)) networks.set(netSlot(slot, word), own);
   });
   for (const { set, negate, parent } of sets) {
     const kind = parent ? GroupTestKind.GROUP_TEST_PARENT_SET : GroupTestKind.GROUP_TEST_SET;
@@ -176,7 +180,7 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
     tests.push(...groupTests(group, selector, GroupTestKind.GROUP_TEST_PROCESS, group.field));
   });
   return {
-    ...{ selector, flags, numbers, tests },
+    ...{ selector, flags, numbers, networks, tests },
     ...(string === undefined ? {} : { strings: string }),
     ...(actions === undefined ? {} : { actions }),
   };
@@ -311,6 +315,24 @@ function equalPorts({ net }: CompiledValue, selector: number): (readonly [word: 
 }
 
 const PORTS = ['destinationPort', 'sourcePort'] as const;
+
+/** The networks of which the selector needs one, by the number of the address. */
+function namedNetworks(
+  { net }: CompiledValue,
+  selector: number,
+): (readonly [word: number, networks: readonly AddressPrefix[]])[] {
+  return ADDRESSES.flatMap(([side, word]) => {
+    const table = net[side];
+    if (table?.positive.includes(selector) !== true) return [];
+    const own = table.entries.filter(({ match }) => match.includes(selector));
+    return [[word, own.map(({ value }) => value)] as const];
+  });
+}
+
+const ADDRESSES = [
+  ['destination', GroupLimit.GROUP_DESTINATION],
+  ['source', GroupLimit.GROUP_SOURCE],
+] as const;
 
 /** The numbers that satisfy one filter of the selector, if it is an Equal. */
 function equalNumbers({ type, ints, intTable }: CompiledValue, selector: number): readonly bigint[] | undefined {

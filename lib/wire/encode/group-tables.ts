@@ -2,7 +2,9 @@
  * The tables of one group (bpf/group.bpf.h), as user space knows them: which rule has which number, and which rules each
  * value leads to. It encodes the entries that a change writes. Pure.
  */
+import type { AddressPrefix } from '../../compiled/compiled-policy.js';
 import {
+  AddressKey,
   GroupHash,
   GroupHeader,
   GroupLimit,
@@ -17,7 +19,7 @@ import {
 import { encodeSelector } from './actions.js';
 import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
-import { concatBytes, writeTrieKey } from './tables.js';
+import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
 
 /** Entries, or keys, of one map. */
 export interface TableChange {
@@ -41,11 +43,12 @@ export interface Removal {
   readonly deletedKeys: readonly TableChange[];
 }
 
-type Table = 'prefix' | 'postfix' | 'number';
+type Table = 'prefix' | 'postfix' | 'number' | 'network';
 const MAPS: Readonly<Record<Table, string>> = {
   prefix: 'group_prefix',
   postfix: 'group_postfix',
   number: 'group_numbers',
+  network: 'group_networks',
 };
 const TABLES = Object.keys(MAPS) as Table[];
 
@@ -83,6 +86,7 @@ export class GroupTables {
     prefix: new Map(),
     postfix: new Map(),
     number: new Map(),
+    network: new Map(),
   };
   readonly #special = new Map<number, RuleSet>();
   readonly #equal = new EqualSlots();
@@ -92,8 +96,8 @@ export class GroupTables {
   readonly #rules: Runs;
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
   readonly #front: GroupFront;
-  readonly #longest = { prefix: 0, postfix: 0, number: 0 };
-  /** The slot whose number is looked up. */
+  readonly #longest = { prefix: 0, postfix: 0, number: 0, network: 0 };
+  /** The slot whose number or address is looked up: see GroupRuleSource. */
   #numberSlot: number | undefined;
   #generation = 0n;
   #additions = 0;
@@ -116,7 +120,7 @@ export class GroupTables {
   /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
   add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
-    const slot = this.#numberSlot ?? [...(rules[0]?.numbers.keys() ?? [])][0];
+    const slot = this.#numberSlot ?? firstSlot(rules[0]);
     const keys = rules.map((rule) => ruleKeys(rule, slot));
     const added = new Set(
       keys
@@ -136,7 +140,7 @@ export class GroupTables {
     const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
     this.#members.set(hook, member);
     this.#front.count(rules, 1);
-    if (keys.flat().some(({ table }) => table === 'number')) this.#numberSlot = slot;
+    if (keys.flat().some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
     const changed = new Set<RuleSet>();
     const created: { readonly table: Table; readonly set: RuleSet }[] = [];
     rules.forEach((rule, i) => {
@@ -352,10 +356,23 @@ function keyName({ table, key }: RuleKey): string {
 }
 
 /** The keys that lead to a rule; none for a rule that is always compared. */
-function ruleKeys({ strings, numbers }: GroupRuleSource, slot: number | undefined): RuleKey[] {
+function ruleKeys({ strings, numbers, networks }: GroupRuleSource, slot: number | undefined): RuleKey[] {
   if (strings !== undefined) return strings.keys.map((key) => ({ table: strings.table, key }));
-  const own = slot === undefined ? undefined : numbers.get(slot);
-  return (own ?? []).map((value) => ({ table: 'number', key: `${slot} ${value}` }));
+  if (slot === undefined) return [];
+  return [
+    ...(numbers.get(slot) ?? []).map((value) => ({ table: 'number', key: `${slot} ${value}` }) as const),
+    ...(networks.get(slot) ?? []).map((network) => ({ table: 'network', key: networkKey(slot, network) }) as const),
+  ];
+}
+
+function firstSlot(rule: GroupRuleSource | undefined): number | undefined {
+  return [...(rule?.numbers.keys() ?? []), ...(rule?.networks.keys() ?? [])][0];
+}
+
+/** The key of a network begins with that of each wider one: it has a digit for each bit. */
+function networkKey(slot: number, { family, bytes, bits }: AddressPrefix): string {
+  const digits = bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return `${slot} ${family} ${digits.slice(0, bits)}`;
 }
 
 function newSet(index: number, key: string, slot?: number): RuleSet {
@@ -437,10 +454,7 @@ function encodeU32(value: number): Uint8Array {
 /** Encodes the keys. `withSets`: each is followed by the index of its set. */
 function encodeKeys(table: Table, sets: readonly RuleSet[], withSets: boolean): Uint8Array {
   return concatBytes(
-    sets.flatMap(({ key, index }) => [
-      table === 'number' ? encodeNumberKey(key) : encodeStringKey(key),
-      ...(withSets ? [encodeU32(index)] : []),
-    ]),
+    sets.flatMap(({ key, index }) => [KEY_ENCODERS[table](key), ...(withSets ? [encodeU32(index)] : [])]),
   );
 }
 
@@ -458,6 +472,25 @@ function encodeNumberKey(key: string): Uint8Array {
   view.setUint32(IntKey.slot, Number(slot), true);
   return new Uint8Array(view.buffer);
 }
+
+function encodeNetworkKey(key: string): Uint8Array {
+  const [slot = '', family = '', digits = ''] = key.split(' ');
+  const [index, word] = splitSlot(Number(slot));
+  const view = new DataView(new ArrayBuffer(AddressKey.sizeof));
+  const bytes = (digits.padEnd(8 * Math.ceil(digits.length / 8), '0').match(/.{8}/g) ?? []).map((byte) =>
+    parseInt(byte, 2),
+  );
+  const value = { family: family === '4' ? 4 : 6, bytes, bits: digits.length } as const;
+  writeAddressKey(view, index, word - GroupLimit.GROUP_SOURCE, value);
+  return new Uint8Array(view.buffer);
+}
+
+const KEY_ENCODERS: Readonly<Record<Table, (key: string) => Uint8Array>> = {
+  prefix: encodeStringKey,
+  postfix: encodeStringKey,
+  number: encodeNumberKey,
+  network: encodeNetworkKey,
+};
 
 /**
  * Encodes the rules. While they become enabled one after the other, the first that matches must be among those that are:

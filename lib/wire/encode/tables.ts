@@ -88,19 +88,28 @@ export function intEntries(tables: readonly SlotTable<bigint>[]): Uint8Array {
   });
 }
 
+/** Writes struct address_key. `side`: enum address_side. */
+export function writeAddressKey(
+  key: DataView,
+  slot: number,
+  side: number,
+  { family, bytes, bits }: AddressPrefix,
+): void {
+  key.setUint32(AddressKey.prefixBits, ADDRESS_LEAD_BITS + bits, true);
+  key.setUint8(AddressKey.slot, slot);
+  key.setUint8(AddressKey.side, side);
+  key.setUint8(AddressKey.family, family === 4 ? AF_INET : AF_INET6);
+  viewBytes(key).set(bytes, AddressKey.address);
+}
+
 export function addressEntries(
   sources: readonly SlotTable<AddressPrefix>[],
   destinations: readonly SlotTable<AddressPrefix>[],
 ): Uint8Array {
   const writeKey =
     (side: number) =>
-    (key: DataView, slot: number, { family, bytes, bits }: AddressPrefix): void => {
-      key.setUint32(AddressKey.prefixBits, ADDRESS_LEAD_BITS + bits, true);
-      key.setUint8(AddressKey.slot, slot);
-      key.setUint8(AddressKey.side, side);
-      key.setUint8(AddressKey.family, family === 4 ? AF_INET : AF_INET6);
-      viewBytes(key).set(bytes, AddressKey.address);
-    };
+    (key: DataView, slot: number, network: AddressPrefix): void =>
+      writeAddressKey(key, slot, side, network);
   return concatBytes([
     encodeEntries(sources, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_SOURCE)),
     encodeEntries(destinations, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_DESTINATION)),

@@ -242,6 +242,8 @@ describe('rules on sockets and addresses', () => {
       onSocket('operator: SAddr, values: [10.1.0.0/16]', 'operator: NotDAddr, values: ["fe80::1/128", "::/0"]'),
       SOCK_ARGS,
     );
+    const source = GroupLimit.GROUP_SOURCE << GroupLimit.GROUP_WORD_SHIFT;
+    assert.deepEqual([...(rule?.networks ?? [])], [[source, [{ family: 4, bytes: [10, 1, 0, 0], bits: 16 }]]]);
     const { GROUP_ADDRESS_DESTINATION, GROUP_ADDRESS_IPV6 } = GroupAddress;
     const to = { index: GROUP_ADDRESS_DESTINATION | GROUP_ADDRESS_IPV6, negate: true };
     assert.deepEqual(

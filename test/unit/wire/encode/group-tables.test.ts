@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
 import {
+  AddressKey,
   GroupFlag,
   GroupHash,
   GroupHeader,
@@ -19,6 +20,7 @@ const KEY_SIZES: Readonly<Record<string, number>> = {
   group_prefix: TrieKey.sizeof,
   group_postfix: TrieKey.sizeof,
   group_numbers: IntKey.sizeof,
+  group_networks: AddressKey.sizeof,
 };
 const VALUE_SIZES: Readonly<Record<string, number>> = {
   group_sets: GroupSet.sizeof,
@@ -159,14 +161,20 @@ function makeRule(selector: number, ways: readonly Way[], flags = 0): GroupRuleS
   );
   const table = operator === 'Postfix' ? 'postfix' : 'prefix';
   return {
-    ...{ selector, flags, numbers: new Map(), tests: [] },
+    ...{ selector, flags, numbers: new Map(), networks: new Map(), tests: [] },
     strings: { table, keys, isPrefix: operator === 'Prefix' },
   };
 }
 
 const numberRule = (selector: number, numbers: readonly (readonly [number, readonly bigint[]])[]): GroupRuleSource => ({
-  ...{ selector, flags: 0, tests: [] },
+  ...{ selector, flags: 0, tests: [], networks: new Map() },
   numbers: new Map(numbers),
+});
+
+/** `network`: an address of IPv4, and its bits. */
+const networkRule = (slot: number, ...networks: readonly (readonly [bytes: readonly number[], bits: number])[]) => ({
+  ...{ selector: 0, flags: 0, tests: [], numbers: new Map() },
+  networks: new Map([[slot, networks.map(([bytes, bits]) => ({ family: 4 as const, bytes, bits }))]]),
 });
 
 describe('tables of a group', () => {
@@ -299,6 +307,43 @@ describe('tables of a group', () => {
     key.setBigUint64(IntKey.value, 443n, true);
     key.setUint32(IntKey.slot, slot, true);
     assert.deepEqual([...maps.map('group_numbers').keys()], [Buffer.from(key.buffer).toString('latin1')]);
+  });
+
+  it('a network leads to the rules of all networks around it, while hooks come and go', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const slot = 1 | (GroupLimit.GROUP_DESTINATION << GroupLimit.GROUP_WORD_SHIFT);
+    /** The rules of the longest network around the address. */
+    const find = (...address: readonly number[]): readonly string[] => {
+      const keys = [...maps.map('group_networks').keys()].map((key) => Buffer.from(key, 'latin1'));
+      const own = keys.filter((key) => {
+        assert.deepEqual([key[AddressKey.slot], key[AddressKey.side], key[AddressKey.family]], [1, 1, 2]);
+        const bits = key.readUInt32LE(AddressKey.prefixBits) - 32;
+        const mask = bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
+        return key.readUInt32BE(AddressKey.address) === (Buffer.from(address).readUInt32BE() & mask) >>> 0;
+      });
+      const [longest] = own.sort((a, b) => b.readUInt32LE() - a.readUInt32LE());
+      const set = longest && maps.map('group_networks').get(longest.toString('latin1'))?.getUint32(0, true);
+      return set === undefined ? [] : maps.rules(set);
+    };
+    add(maps, tables, 1, [networkRule(slot, [[10, 1, 0, 0], 16], [[192, 168, 0, 1], 32])]);
+    add(maps, tables, 2, [networkRule(slot, [[10, 0, 0, 0], 7])]);
+    add(maps, tables, 3, [networkRule(slot, [[10, 1, 2, 128], 25], [[0, 0, 0, 0], 0])]);
+    const { numberSlot, numberWord, hasAlways } = GroupHeader;
+    assert.deepEqual(
+      [numberSlot, numberWord, hasAlways].map((at) => maps.header.getUint8(at)),
+      [1, GroupLimit.GROUP_DESTINATION, 0],
+    );
+    assert.deepEqual(find(10, 1, 2, 200), ['1.0', '2.0', '3.0']);
+    assert.deepEqual(find(11, 9, 9, 9), ['2.0', '3.0']);
+    assert.deepEqual(find(192, 168, 0, 1), ['1.0', '3.0']);
+    remove(maps, tables, 3);
+    assert.deepEqual(find(10, 1, 2, 200), ['1.0', '2.0']);
+    assert.deepEqual(find(8, 8, 8, 8), []);
+    // a rule that names no network is always compared
+    add(maps, tables, 4, [numberRule(0, [])]);
+    assert.equal(maps.header.getUint8(hasAlways), 1);
+    for (const hook of [1, 2, 4]) remove(maps, tables, hook);
+    assert.equal(maps.map('group_networks').size, 0);
   });
 
   it('each new hook has a generation of its own, and the longest keys are written before it', () => {
