@@ -18,6 +18,9 @@ export const growthLimits: Readonly<Record<(typeof policyNumbers)[number], numbe
 /** The same by kprobes: 3 % above what was measured, for the goal is missed by 0.1 %. */
 export const KPROBE_GROWTH = 1.19;
 
+/** The same on connections: 3 % above what was measured. A program of its own does not look a port up. */
+export const CONNECTION_GROWTH = 1.53;
+
 /** Files that no policy names, and one that the first policy names. */
 export const unmatchedFile = '/srv/file';
 export const matchedFile = '/srv/policies/file-0';
@@ -42,11 +45,9 @@ export const ACTING_MAX = 100;
 /** What the policies of a row are about. */
 export type Subject = 'reads' | 'ports' | 'networks';
 
-/** The source and destination of a connection that no policy names, and of one that the first policy names. */
+/** The source and destination of a connection that no policy names, and of one whose network the first policy names. */
 export const unmatchedAddress = '127.0.0.1';
 export const matchedAddress = '127.0.0.2';
-/** The port of these connections. */
-const PORT = 9;
 
 /** The policy of this number. */
 export function numberedPolicy(i: number, subject: Subject, does: keyof typeof policyActions = 'an event'): string {
@@ -71,17 +72,18 @@ function readHook(i: number): string {
       - { index: 1, operator: Equal, values: ["4"] }`;
 }
 
-/** Connections to an address at a port, or in a network. */
+/** Connections to a port, or to a network. */
 function connectionHook(i: number, subject: 'ports' | 'networks'): string {
-  const port = `{ index: 0, operator: DPort, values: ["${i === 0 ? PORT : 10_000 + i}"] }`;
-  const network = i === 0 ? matchedAddress : `10.${i >> 8}.${i & 255}.0/24`;
+  const [operator, value] =
+    subject === 'ports'
+      ? ['DPort', String(10_000 + i)]
+      : ['DAddr', i === 0 ? matchedAddress : `10.${i >> 8}.${i & 255}.0/24`];
   return `  - call: tcp_connect
     syscall: false
     args: [{ index: 0, type: sock }]
     selectors:
     - matchArgs:
-      - { index: 0, operator: DAddr, values: ["${subject === 'ports' ? matchedAddress : network}"] }
-      ${subject === 'ports' ? `- ${port}` : ''}`;
+      - { index: 0, operator: ${operator}, values: ["${value}"] }`;
 }
 
 /** Instructions of a call, and what the policies take. */

@@ -2,6 +2,7 @@
 import { countInVm } from './count.mjs';
 import {
   ACTING_MAX,
+  CONNECTION_GROWTH,
   growthLimits,
   KPROBE_GROWTH,
   policyActions,
@@ -42,11 +43,13 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     ...(Object.keys(policyActions) as (keyof typeof policyActions)[]).map((does) => ({ does, ...onReads })),
     { does: 'an event', ...onReads, byKprobes: true } as const,
     { does: 'an event', ...onReads, subject: 'ports' } as const,
+    { does: 'an event', ...onReads, subject: 'networks' } as const,
   ];
   const tooMany = kinds.flatMap(({ does, byKprobes, subject }) => {
     const grouped = costs.filter(
       (each) => each.grouped && each.does === does && each.byKprobes === byKprobes && each.subject === subject,
     );
+    const least = byKprobes ? KPROBE_GROWTH : subject === 'reads' ? 1 : CONNECTION_GROWTH;
     const hasAll = does === 'an event' && !byKprobes && subject === 'reads';
     return policyNumbers
       .filter((policies) => hasAll || policies <= ACTING_MAX)
@@ -55,7 +58,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
         const what = `${policies} policies on ${subject} with ${does}${byKprobes ? ' by kprobes' : ''}`;
         if (one === undefined || here === undefined) return [`${what} were not measured`];
         const times = added(here, 'hot') / added(one, 'hot');
-        const limit = byKprobes ? Math.max(KPROBE_GROWTH, growthLimits[policies]) : growthLimits[policies];
+        const limit = policies === 1 ? 1 : Math.max(least, growthLimits[policies]);
         return times <= limit ? [] : [`${what}: a call costs ${times.toFixed(2)} times one; limit ${limit}`];
       });
   });
