@@ -15,7 +15,7 @@ import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
 import {
   assertPart,
   kernel,
-  BOTH_MECHANISMS,
+  MECHANISMS,
   kprobePolicy,
   onKernelWithGroups,
   Recording,
@@ -74,7 +74,7 @@ function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): strin
 }
 
 /** Kprobes are tested on the oldest kernel only. They would take half of the newest kernel's time for all its tests. */
-const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : BOTH_MECHANISMS;
+const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS;
 
 /** In the nightly tests, other policies share the functions of the matrix. */
 const BESIDE = NIGHTLY && onKernelWithGroups() ? [0, 50] : [0];

@@ -35,7 +35,7 @@ export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only ||
 export function describeOn(only: '6.1' | '6.12', title: string, body: (this: Mocha.Suite) => void): void {
   if (onOneKernel(only)) describe(title, body);
 }
-/** By day, each kernel has one mechanism. The matrix, the loader and the negative cache have both. */
+/** By day, each kernel has one mechanism. The loader and the negative cache have both. */
 export const MECHANISMS: readonly Mechanism[] = NIGHTLY
   ? BOTH_MECHANISMS
   : BOTH_MECHANISMS.filter((attach) => (attach === 'kprobe') === (kernel === '6.1'));
