@@ -22,6 +22,8 @@ export class AlertSender implements Sender {
   /** The lines of a request that failed later. They are not sent again with the others. */
   readonly #settled = new Map<string, 'sent' | 'refused'>();
   #reason = '';
+  #abort: AbortController | undefined;
+  #isClosed = false;
 
   constructor(channel: Channel, timeoutMs = TIMEOUT_MS) {
     this.#channel = channel;
@@ -31,6 +33,7 @@ export class AlertSender implements Sender {
   async send(lines: readonly string[]): Promise<SendOutcome> {
     let unreadable = 0;
     for (const line of lines) {
+      if (this.#isClosed) return { kind: 'failed', reason: 'the agent ends' };
       if (this.#settled.has(line)) continue;
       const alert = parseAlert(line);
       if (alert === undefined) {
@@ -50,6 +53,7 @@ export class AlertSender implements Sender {
   /** A receiver that does not answer, or a file system, must not hold up the others. */
   async #sendOne(alert: Alert): Promise<ChannelOutcome> {
     const abort = new AbortController();
+    this.#abort = abort;
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<ChannelOutcome>((resolve) => {
       timer = setTimeout(() => {
@@ -64,7 +68,10 @@ export class AlertSender implements Sender {
     }
   }
 
+  /** Also ends a request: nothing is sent later. */
   close(): Promise<void> {
+    this.#isClosed = true;
+    this.#abort?.abort();
     this.#channel.close();
     return Promise.resolve();
   }

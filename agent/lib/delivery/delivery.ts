@@ -240,6 +240,8 @@ export class Delivery {
       if (spoolFirst && this.#bytes === 0) this.#reportDropped();
       if (spoolFirst || this.#isFailing || spool?.isEmpty === false) await this.#spoolLines();
       const spooled = await this.#readOldest();
+      // the receiver would get the lines a second time from the next agent
+      if (this.#isClosed) return;
       const chunk = spooled ?? this.#unsent ?? (spoolFirst ? undefined : this.#take());
       if (chunk === undefined) {
         if (spool?.isEmpty === false || (spoolFirst && this.#lines.length > 0)) continue;
