@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { compilePrograms } from '../test/vm/compile-programs.mjs';
 import { checkout, runInVm } from '../test/vm/vm.mjs';
 import { attachOptions, operationNames, operations } from './cases.mjs';
 
@@ -47,6 +48,7 @@ export async function runInGuest(
   try {
     compileWorkload(folder);
     compileEmptyPrograms(folder);
+    await compilePrograms(join(folder, 'programs'));
     const { status } = await runInVm({
       kernel,
       folder,

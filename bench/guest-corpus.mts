@@ -7,7 +7,7 @@ import { prepareProbes, replacePaths } from '../test/kernel/corpus-scenarios.js'
 import type { CorpusCosts } from './corpus.mjs';
 
 const [folder = '', corpus = ''] = process.argv.slice(2);
-prepareProbes('test/kernel/corpus-probes.c');
+prepareProbes();
 const tracer = await openTracer({ enforcement: true });
 const costs = { policies: 0, refused: 0, hooks: 0 };
 const before = process.cpuUsage();

@@ -16,6 +16,8 @@ const root = join(fileURLToPath(import.meta.url), '../..');
 const requireAll = process.env.REQUIRE_ALL === '1';
 const work = mkdtempSync(join(tmpdir(), 'polytrace-tests-'));
 
+const NIGHTLY = process.env.POLYTRACE_NIGHTLY === '1';
+
 const mocha = [
   'node_modules/mocha/bin/mocha.js',
   ...(process.stdout.isTTY ? [] : ['--no-color']),
@@ -33,6 +35,8 @@ const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
 // The policy language has a minimum coverage. test/transpile.cjs compiles these tests, because the code that tsx adds
 // to a file counts as branches.
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '95'];
+/** Of other sources only at night: it takes time, and has no minimum. */
+const coverage = (folder) => (NIGHTLY ? [...c8, '--include', folder] : []);
 const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpile.cjs' : arg));
 
 // These tests need trusted executables. In another mount namespace, no executable is trusted.
@@ -40,12 +44,11 @@ const INITIAL_MOUNTS = ['forgery', 'long-paths', 'running-processes'].map((name)
 
 const INSTRUCTIONS = 'test/bench/kernel.test.ts';
 
-const NIGHTLY = process.env.POLYTRACE_NIGHTLY === '1';
 const kernelTests = (...names) => names.map((name) => `test/kernel/${name}.test.ts`);
-/** By day, the older kernel runs what differs there (programs, kprobes), and what runs only there. */
+/** By day, the older kernel runs what differs there (programs, kprobes), and most of what runs only there. */
 const OLDER_KERNEL_BY_DAY = kernelTests(
-  ...['enforcement', 'hooks', 'loader', 'loss', 'matrix', 'paths'],
-  ...['agent', 'examples', 'find-hooks', 'pods', 'tutorial'],
+  ...['enforcement', 'loader', 'loss', 'matrix', 'paths'],
+  ...['agent', 'find-hooks', 'tutorial'],
 );
 /** Tests that only this kernel can run, and those of its kprobes; at night, of its mounts and calls. It is preemptible. */
 const NEWEST_KERNEL = kernelTests('modifying-actions', 'groups', 'preemption', ...(NIGHTLY ? ['policy-evasion'] : []));
@@ -91,7 +94,7 @@ const runs = [
   {
     tier: 'unit',
     title: 'unit: the rest',
-    args: [...c8, '--include', 'lib', ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
+    args: [...coverage('lib'), ...mocha, '--ignore', 'test/unit/policy/**', 'test/unit/**/*.test.ts'],
   },
   {
     tier: 'unit',
@@ -101,7 +104,7 @@ const runs = [
   {
     tier: 'unit',
     title: 'unit: agent',
-    args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
+    args: [...coverage('agent/lib'), ...mocha, 'agent/test/unit/**/*.test.ts'],
   },
   {
     tier: 'browser',

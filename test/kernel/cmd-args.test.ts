@@ -1,9 +1,8 @@
 /** matchCmdArgs: the arguments of the exec decide, for new processes, for their children, and for running ones. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkout, describeOn, kprobePolicy, Recording } from './support.js';
+import { copyProgram, describeOn, kprobePolicy, Recording } from './support.js';
 
 const FILE = '/srv/cmd-args-file';
 const OPEN = `: < ${FILE}`;
@@ -182,7 +181,7 @@ describeOn('6.12', 'matchCmdArgs', () => {
   ];
   for (const [kind, type, target] of KINDS)
     it(`on ${kind}: for new processes, and with \`Not\``, async () => {
-      execFileSync('cc', ['-O1', '-o', PROGRAM, join(checkout, 'test/native/programs/probes.c')]);
+      copyProgram('probes', PROGRAM);
       const inFile = `matchArgs: [{index: 0, operator: Equal, values: [${FILE}]}], `;
       const select = (filter: string): string =>
         `{${kind === 'lsmhooks' ? inFile : ''}matchCmdArgs: [{${filter}, values: [--evil]}]}`;

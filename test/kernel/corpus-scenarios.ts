@@ -2,13 +2,12 @@
  * The events that published policies must report, one policy of each kind; and the policies that are refused, with
  * their codes.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Action } from './matrix.js';
 import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-strings.js';
-import { kernel } from './support.js';
+import { copyProgram, kernel } from './support.js';
 
 export interface Expected {
   readonly functionName: string;
@@ -193,11 +192,9 @@ export function replacePaths(yaml: string): string {
   return PATHS.reduce((text, [from, to]) => text.replaceAll(from, to), yaml);
 }
 
-export function prepareProbes(source = join(__dirname, 'corpus-probes.c')): void {
+export function prepareProbes(): void {
   mkdirSync(PROBES, { recursive: true });
-  for (const name of ['usdt', 'usdt-override']) {
-    execFileSync('cc', ['-O1', '-Wall', '-o', join(PROBES, name), source]);
-  }
+  for (const name of ['usdt', 'usdt-override']) copyProgram('corpus-probes', join(PROBES, name));
 }
 
 /** Files that every kernel refuses, by their codes. The three addresses are variables that users must replace. */

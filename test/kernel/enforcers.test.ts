@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { PerformedAction, PolicyStatus, TracerEvent } from '../../types/index.js';
-import { compileWorkload, kprobePolicy, Recording, WORKLOAD } from './support.js';
+import { prepareWorkload, kprobePolicy, Recording, WORKLOAD } from './support.js';
 
 /** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/enforced-cat';
@@ -82,7 +82,7 @@ describe('enforcers', function () {
   let recording: Recording;
 
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     copyFileSync('/bin/cat', CAT);
     copyFileSync(WORKLOAD, DUP);
     for (const file of [TARGET, OTHER]) writeFileSync(file, 'text\n');

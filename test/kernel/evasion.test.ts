@@ -16,7 +16,7 @@ import {
   TECHNIQUES,
   type Technique,
 } from './evasion-techniques.js';
-import { checkout, compileEvasion, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
+import { checkout, copyProgram, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
 
 const PROGRAM = '/tmp/evasion';
 const NODE = 'guest';
@@ -32,7 +32,7 @@ const encodePath = (path: string): Buffer =>
   Buffer.from(path.replace('\\n', '\n').replace('\\xff', '\u00ff'), path.includes('\\xff') ? 'latin1' : 'utf8');
 
 function prepareFiles(): void {
-  compileEvasion(PROGRAM);
+  copyProgram('evasion', PROGRAM);
   if (kernel === '6.12') execFileSync('modprobe', ['-a', 'overlay', 'loop']);
   for (const folder of [EMPTY, TARGET, HOME_KEYS, '/root/.ssh']) mkdirSync(folder, { recursive: true });
   const beside = ['exchange', 'race', 'over'].map((name) => join(FOLDER, name));

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXFILTRATION_WAYS } from './exfiltration-ways.js';
-import { checkout, kprobeEvents, describeOn, Recording } from './support.js';
+import { copyProgram, checkout, kprobeEvents, describeOn, Recording } from './support.js';
 
 /** In a folder of `exfiltration.yaml`. */
 const SECRET = '/etc/ssh/ssh_host_evasion';
@@ -26,8 +26,7 @@ describeOn('6.12', 'ways to send out a secret', () => {
   const alone = new Map<string, string>();
 
   before(async () => {
-    const source = join(checkout, 'test/kernel/exfiltration.c');
-    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-pthread', '-o', PROGRAM, source]);
+    copyProgram('exfiltration', PROGRAM);
     execFileSync('mkdir', ['-p', '/etc/ssh']);
     writeFileSync(SECRET, 'x');
     execFileSync('ip', ['address', 'add', `${OUTSIDE}/32`, 'dev', 'lo']);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { HookArgument } from '../../types/index.js';
 import {
-  compileWorkload,
+  prepareWorkload,
   fileHook,
   MECHANISMS,
   onPath,
@@ -239,7 +239,7 @@ function check(
 ): void {
   let recording: Recording;
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     recording = await Recording.open(kprobePolicy('matrix', ...cases.map(hook)), { attach });
   });
   after(() => recording?.close());

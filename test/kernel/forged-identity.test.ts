@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
 import { kcmpPolicy } from '../syscall-policy.js';
-import { fileArgument, fileHook, kernel, kprobePolicy, Recording } from './support.js';
+import { copyProgram, fileArgument, fileHook, kernel, kprobePolicy, Recording } from './support.js';
 
 const FOLDER = '/srv/forged';
 /** The program that policies leave out, and another one. They have the same bytes. */
@@ -67,7 +66,7 @@ describe('forged identity', () => {
   before(() => {
     if (existsSync(REAL)) return;
     mkdirSync(FOLDER, { recursive: true });
-    execFileSync('cc', ['-O1', '-pthread', '-o', REAL, join(__dirname, 'forged-identity.c')]);
+    copyProgram('forged-identity', REAL);
     copyFileSync(REAL, OTHER);
     symlinkSync(REAL, LINK);
   });

@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { SilentFuse } from '../silent-fuse.js';
-import { compileWorkload, fileHook, kprobePolicy, onPath, Recording, WORKLOAD } from './support.js';
+import { prepareWorkload, fileHook, kprobePolicy, onPath, Recording, WORKLOAD } from './support.js';
 
 const FILE = '/srv/hanging-file';
 const SHELL = '/tmp/hanging-shell';
@@ -22,7 +22,7 @@ describe('an exec that hangs in a page fault', () => {
   let recording: Recording;
 
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     if (!existsSync(SHELL)) copyFileSync('/bin/sh', SHELL);
     writeFileSync(FILE, 'x');
     fuse = await SilentFuse.mount(FOLDER, WORKLOAD);

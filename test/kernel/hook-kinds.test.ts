@@ -7,7 +7,7 @@ import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
 import { batchInput } from './matrix-policy.js';
 import {
   assertRefused,
-  compileWorkload,
+  prepareWorkload,
   fileArgument,
   kprobeEvents,
   kernel,
@@ -33,7 +33,7 @@ async function recordEvents(yaml: string, run: () => void): Promise<TracerEvent[
 }
 
 describe('LSM hooks', () => {
-  before(compileWorkload);
+  before(prepareWorkload);
   before(() => ['/tmp/wanted', '/tmp/unwanted'].forEach((path) => writeFileSync(path, 'x')));
 
   it('the machine has BPF among its LSMs', () => {

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import {
   argumentValue,
-  compileWorkload,
+  prepareWorkload,
   fileArgument,
   fileHook,
   kprobePolicy,
@@ -31,7 +31,7 @@ selectors:
 
 for (const attach of MECHANISMS) {
   describe(`hooks by ${attach}`, () => {
-    before(compileWorkload);
+    before(prepareWorkload);
 
     async function withRecording(yaml: string, run: (recording: Recording) => void | Promise<void>): Promise<void> {
       const recording = await Recording.open(yaml, { attach });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
 import {
-  compileWorkload,
+  prepareWorkload,
   countPrograms,
   describeOn,
   fileHook,
@@ -19,7 +19,7 @@ const GOOD = kprobePolicy('good', fileHook(onPath('Equal', '/srv/life')));
 describeOn('6.12', 'life cycle', () => {
   let recording: Recording;
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     writeFileSync('/srv/life', 'x');
     writeFileSync('/srv/other', 'x');
     recording = await Recording.open(GOOD);

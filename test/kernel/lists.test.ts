@@ -4,9 +4,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { HookStatus, ProcessKprobeEvent, ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { argumentValue, assertRefused, kernel, kprobeEvents, Recording } from './support.js';
+import { copyProgram, argumentValue, assertRefused, kernel, kprobeEvents, Recording } from './support.js';
 
 const hasMulti = kernel !== '6.1';
 const IA32 = '/tmp/ia32';
@@ -32,7 +31,7 @@ describe('lists of functions', () => {
   let recording: Recording;
   before(async () => {
     writeFileSync('/tmp/list', 'text');
-    execFileSync('cc', ['-O1', '-mno-red-zone', '-o', IA32, join(__dirname, 'ia32.c')]);
+    copyProgram('ia32', IA32);
     recording = await Recording.open(undefined);
   });
   after(() => recording?.close());

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { toJson } from '../../lib/index.js';
 import type { ProcessLoaderEvent, TracerEvent } from '../../types/index.js';
-import { compileWorkload, BOTH_MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
+import { prepareWorkload, BOTH_MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
 
 const BUILD_ID = '0123456789abcdef0123456789abcdef01234567';
 const PROGRAM = '/tmp/loads';
@@ -26,7 +26,7 @@ function loaderEvents(events: readonly TracerEvent[], path: string): ProcessLoad
 
 describe('loader', function () {
   before(() => {
-    compileWorkload();
+    prepareWorkload();
     writeFileSync(DATA, 'no code at all\n');
     compile(PROGRAM, '#include <dlfcn.h>\nint main(int n, char **arg) { return n < 2 || !dlopen(arg[1], RTLD_NOW); }');
   });

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { Tracer } from '../../types/index.js';
-import { compileWorkload, fileHook, MECHANISMS, onPath, kprobePolicy, WORKLOAD } from './support.js';
+import { prepareWorkload, fileHook, MECHANISMS, onPath, kprobePolicy, WORKLOAD } from './support.js';
 
 const TIMES = 50_000;
 const HOOK = 'security_file_permission';
@@ -49,7 +49,7 @@ for (const attach of MECHANISMS) {
     const yaml = kprobePolicy('loss', fileHook(onPath('Equal', '/srv/loss')));
 
     before(() => {
-      compileWorkload();
+      prepareWorkload();
       writeFileSync('/srv/loss', 'x');
     });
 
@@ -69,7 +69,7 @@ for (const attach of MECHANISMS) {
 }
 
 describe('returns that the kernel could not follow', () => {
-  before(compileWorkload);
+  before(prepareWorkload);
 
   const yaml = kprobePolicy(
     'halves',

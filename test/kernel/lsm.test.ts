@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
-import { compileWorkload, Recording, WORKLOAD } from './support.js';
+import { prepareWorkload, Recording, WORKLOAD } from './support.js';
 
 /** Files that only these tests use, so that actions cannot affect other processes. */
 const PROGRAM = '/tmp/lsm-program';
@@ -39,7 +39,7 @@ describe('LSM hooks', function () {
   let recording: Recording;
 
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     copyFileSync(WORKLOAD, PROGRAM);
     copyFileSync('/bin/cat', CAT);
     writeFileSync(TARGET, 'text\n');

@@ -3,12 +3,11 @@
  * read the list of all mappings, on a thread of its own.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { kernel, Recording } from './support.js';
+import { copyProgram, kernel, Recording } from './support.js';
 
 const PROGRAM = '/tmp/mappings';
 const MAPPINGS = 64_000;
@@ -50,8 +49,7 @@ const ROUNDS = 3;
 describe(`a process with ${MAPPINGS} mappings`, () => {
   let recording: Recording;
   before(async () => {
-    const source = join(__dirname, '..', 'native', 'programs', 'mappings.c');
-    execFileSync('cc', ['-O1', '-fno-omit-frame-pointer', '-rdynamic', '-o', PROGRAM, source]);
+    copyProgram('mappings', PROGRAM);
     recording = await Recording.open(POLICY, { stackAddresses: true });
   });
   after(() => recording.close());

@@ -23,7 +23,7 @@ import {
   type CountRow,
   type MarkRow,
 } from './matrix-memory.js';
-import { checkout, kernel, type Mechanism } from './support.js';
+import { copyProgram, kernel, type Mechanism } from './support.js';
 
 /** The container of CGROUP, in a pod. */
 const SOURCE: ContainerSource = {
@@ -44,8 +44,7 @@ describe('marks and counts: the matrix', function () {
   this.timeout(480_000);
   before(() => {
     mkdirSync(FOLDER, { recursive: true });
-    const source = join(checkout, 'test/kernel/memory.c');
-    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-pthread', '-o', PROGRAM, source]);
+    copyProgram('memory', PROGRAM);
     for (let number = 0; number < 8; number++) writeFileSync(join(FOLDER, String(number)), '');
     mkdirSync(CGROUP);
   });

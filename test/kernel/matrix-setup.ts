@@ -6,13 +6,13 @@ import { ADDED } from './matrix-network.js';
 import { batchInput, type NamedAction } from './matrix-policy.js';
 import { MODULE_FILE } from './matrix-objects.js';
 import { PROGRAMS, ROOT } from './matrix-strings.js';
-import { checkout, compileWorkload, kernel, WORKLOAD } from './support.js';
+import { checkout, prepareWorkload, kernel, WORKLOAD } from './support.js';
 
 /** The workload program, next to the files of the matrix. Other programs are links to it. */
 export const PROGRAM = join(ROOT, 'workload');
 
 export function prepareMatrix(): void {
-  compileWorkload();
+  prepareWorkload();
   if (existsSync(PROGRAM)) return;
   mkdirSync(PROGRAMS, { recursive: true });
   copyFileSync(WORKLOAD, PROGRAM);

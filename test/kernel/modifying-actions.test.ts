@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { openTracer, preflight } from '../../lib/index.js';
 import type { PerformedAction, ProcessUprobeEvent, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { assertRefused, checkout, kernel, kprobePolicy, Recording } from './support.js';
+import { copyProgram, assertRefused, kernel, kprobePolicy, Recording } from './support.js';
 
 type ProgramEvent = ProcessUprobeEvent | ProcessUsdtEvent;
 const isProgramEvent = (event: TracerEvent): event is ProgramEvent =>
@@ -72,8 +71,7 @@ const assertPolicyRefused = (yaml: string, code: string, message: RegExp): Promi
 
 describe('changes of programs', function () {
   before(async () => {
-    const source = join(checkout, 'test/native/programs/changed.c');
-    for (const program of [PROGRAM, BYSTANDER]) execFileSync('cc', ['-O1', '-o', program, source]);
+    for (const program of [PROGRAM, BYSTANDER]) copyProgram('changed', program);
     recording = await Recording.open(undefined, { enforcement: true });
   });
   after(() => recording?.close());

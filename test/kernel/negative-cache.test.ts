@@ -1,13 +1,22 @@
 /** A hook with the negative cache of paths reports the same as a reference hook without it; see bpf/negative_cache.bpf.h. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { argumentValue, fileHook, kernel, kprobeEvents, kprobePolicy, BOTH_MECHANISMS, Recording } from './support.js';
+import {
+  copyProgram,
+  argumentValue,
+  fileHook,
+  kernel,
+  kprobeEvents,
+  kprobePolicy,
+  BOTH_MECHANISMS,
+  Recording,
+} from './support.js';
 
 const PROGRAM = '/tmp/negative-cache';
 const OVERLAY_PROGRAM = '/tmp/negative-cache-overlay';
@@ -137,10 +146,7 @@ function testNegativeCache(this: Mocha.Suite): void {
   this.timeout(NIGHTLY ? 600_000 : 480_000);
 
   before(() => {
-    for (const program of [PROGRAM, OVERLAY_PROGRAM, NAMES_PROGRAM]) {
-      const source = join(__dirname, `${basename(program)}.c`);
-      if (!existsSync(program)) execFileSync('cc', ['-O1', '-pthread', '-o', program, source], { stdio: 'inherit' });
-    }
+    for (const program of [PROGRAM, OVERLAY_PROGRAM, NAMES_PROGRAM]) copyProgram(basename(program), program);
   });
   after(() => Recording.closeCached());
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { HookStatus, PolicySource, ProcessKprobeEvent } from '../../types/index.js';
-import { compileWorkload, kprobePolicy, onKernelWithGroups, Recording, WORKLOAD } from './support.js';
+import { prepareWorkload, kprobePolicy, onKernelWithGroups, Recording, WORKLOAD } from './support.js';
 
 const POLICIES = 12;
 
@@ -126,7 +126,7 @@ async function run(
 
 if (onKernelWithGroups())
   describe('policies on the network that share one program', () => {
-    before(compileWorkload);
+    before(prepareWorkload);
 
     for (const kind of KINDS)
       it(`${POLICIES} random policies on ${kind.title} report the same as separate programs`, async () => {

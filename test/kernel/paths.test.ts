@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import {
-  compileWorkload,
+  prepareWorkload,
   fileHook,
   fileArgument,
   MECHANISMS,
@@ -28,7 +28,7 @@ for (const attach of MECHANISMS) {
     let recording: Recording;
 
     before(async () => {
-      compileWorkload();
+      prepareWorkload();
       mkdirSync('/srv/paths/target', { recursive: true });
       mkdirSync('/srv/paths/root/etc', { recursive: true });
       writeFileSync('/srv/paths/root/etc/inside', 'x');
@@ -160,7 +160,7 @@ for (const attach of MECHANISMS) {
   describe(`files without a path and filters by ${attach}`, () => {
     let recording: Recording;
     before(async () => {
-      compileWorkload();
+      prepareWorkload();
       const hooks = [
         pathHook('NotPrefix', '/usr/', '/etc/', '/lib'),
         pathHook('NotEqual', '/x'),

@@ -4,12 +4,11 @@
  * made.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { argumentValue, describeOn, kprobeEvents, kprobePolicy, Recording } from './support.js';
+import { copyProgram, argumentValue, describeOn, kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
@@ -17,7 +16,7 @@ const OUT = '/tmp/storm-out';
 const LEAF = '/tmp/storm-leaf';
 /** Number of roots of each kind. A root and its descendants are ten processes. */
 const ROOTS = 13;
-const CYCLES = NIGHTLY ? 10 : 3;
+const CYCLES = NIGHTLY ? 10 : 1;
 /** Number of other sets. With 40, the bits of removed sets are reused from the seventh policy on. */
 const OTHERS = 40;
 /** Calls to wait for after a policy was added or removed, so that calls which were running before have ended. */
@@ -96,7 +95,7 @@ describeOn('6.12', 'policies with followChildren are added and removed while 200
   let recording: Recording;
 
   before(async () => {
-    if (!existsSync(DRIVER)) execFileSync('cc', ['-O1', '-static', '-o', DRIVER, join(__dirname, 'storm.c')]);
+    copyProgram('storm', DRIVER);
     for (const copy of [IN, OUT, LEAF]) copyFileSync(DRIVER, copy);
     recording = await Recording.open(kprobePolicy('all', stormHook([''])));
     driver = spawn(DRIVER, ['drive', IN, OUT, LEAF, String(ROOTS)], { stdio: ['pipe', 'pipe', 'inherit'] });

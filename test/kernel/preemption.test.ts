@@ -4,16 +4,15 @@
  * their memory.
  */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { openTracer, preflight } from '../../lib/index.js';
 import { loadBinding } from '../../lib/native/binding.js';
 import { readSwitch } from '../../lib/native/preemption.js';
 import type { HookEvent, LostEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { assertRefused, Recording } from './support.js';
+import { copyProgram, assertRefused, Recording } from './support.js';
 
 const PROGRAM = '/tmp/preemption';
 const FOLDER = '/tmp/preempted';
@@ -35,7 +34,6 @@ const READS = (THREADS / 2) * ROUNDS;
 type Outcome = Readonly<Record<'succeeded' | 'refused' | 'plainSucceeded' | 'plainRefused', number>>;
 
 async function readFiles(mode: 'read' | 'ring' = 'read', rounds = ROUNDS): Promise<Outcome> {
-  rmSync(FOLDER, { recursive: true, force: true });
   const words = [mode, FOLDER, DEPTH, THREADS, rounds].map(String);
   const { stdout } = await promisify(execFile)(PROGRAM, words);
   const [succeeded = 0, refused = 0, plainSucceeded = 0, plainRefused = 0] = stdout.split(' ').map(Number);
@@ -86,8 +84,7 @@ describe('programs that the kernel suspends', function () {
   let recording: Recording;
 
   before(async () => {
-    const flags = ['-O1', '-Wall', '-Wextra', '-rdynamic', '-pthread'];
-    execFileSync('cc', [...flags, '-o', PROGRAM, join(__dirname, 'preemption.c')]);
+    copyProgram('preemption', PROGRAM);
     recording = await Recording.open(undefined, { enforcement: true });
   });
   after(() => recording.close());

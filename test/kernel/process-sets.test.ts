@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import {
-  compileWorkload,
+  prepareWorkload,
   fileHook,
   fileArgument,
   onPath,
@@ -71,7 +71,7 @@ async function countEvents(
 
 describe('processes that were running before the policy', () => {
   before(() => {
-    compileWorkload();
+    prepareWorkload();
     for (const shell of [SHELL, OTHER_SHELL]) if (!existsSync(shell)) copyFileSync('/bin/sh', shell);
     writeFileSync(FILE, 'x');
     writeFileSync(FAMILY, FAMILY_TEXT);
@@ -254,7 +254,7 @@ describe('files by their inode', () => {
   const filter = (value: string, inode: boolean, operator = 'Equal'): string =>
     `${onPath(operator, value)}${inode ? '\n    inode: true' : ''}\n  - index: 1\n    operator: Mask\n    values: ["4"]`;
 
-  before(compileWorkload);
+  before(prepareWorkload);
   beforeEach(() => {
     for (const path of [SECRET, ALIAS]) rmSync(path, { force: true });
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
 import {
   checkout,
-  compileWorkload,
+  prepareWorkload,
   corpus,
   kprobeEvents,
   MECHANISMS,
@@ -26,7 +26,7 @@ function hasProgram(program: string): (line: string) => boolean {
 }
 
 describe('file monitoring', () => {
-  before(compileWorkload);
+  before(prepareWorkload);
 
   for (const { name, file } of POLICIES) {
     for (const attach of MECHANISMS) {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import type { ProcessKprobeEvent, SocketArgument } from '../../types/index.js';
 import { batchInput } from './matrix-policy.js';
-import { compileWorkload, MECHANISMS, kprobePolicy, Recording, WORKLOAD, type Mechanism } from './support.js';
+import { prepareWorkload, MECHANISMS, kprobePolicy, Recording, WORKLOAD, type Mechanism } from './support.js';
 
 const OWNER = '/tmp/socket-owner';
 const OTHER = '/tmp/socket-other';
@@ -116,7 +116,7 @@ for (const attach of MECHANISMS) describe(`sockets that are tracked, by ${attach
 function testSockets(attach: Mechanism): void {
   let recording: Recording;
   before(async () => {
-    compileWorkload();
+    prepareWorkload();
     for (const program of [OWNER, OTHER]) copyFileSync(WORKLOAD, program);
     recording = await Recording.open(undefined, { attach });
   });

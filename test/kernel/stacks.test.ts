@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { stackCache } from '../../lib/attach/stack-cache.js';
 import type { ProcessKprobeEvent, StackFrame } from '../../types/index.js';
-import { fileHook, kprobeEvents, kprobePolicy, Recording, onKernelWithGroups } from './support.js';
+import { copyProgram, fileHook, kprobeEvents, kprobePolicy, Recording, onKernelWithGroups } from './support.js';
 
 const PROGRAM = '/tmp/stacks';
 const OPTIONS = { attach: 'fentry', stackAddresses: true } as const;
@@ -87,14 +86,7 @@ const describeOnce = onKernelWithGroups() ? describe : (): void => {};
 
 describeOnce('known kernel stacks', () => {
   before(() => {
-    execFileSync('cc', [
-      '-O1',
-      '-fno-omit-frame-pointer',
-      '-fno-optimize-sibling-calls',
-      '-o',
-      PROGRAM,
-      join(__dirname, 'stacks.c'),
-    ]);
+    copyProgram('stacks', PROGRAM);
     writeFileSync('/tmp/stacks-in', 'the file that is read');
     execFileSync('modprobe', ['overlay']); // before the first look at the kernel's symbols
   });

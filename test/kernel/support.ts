@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openTracer } from '../../lib/index.js';
@@ -43,20 +43,20 @@ export const MECHANISMS: readonly Mechanism[] = NIGHTLY
 export const onKernelWithGroups = (): boolean => kernel === '6.12';
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
-/** The program from workload.c and actions.c, compiled once. */
+/** The path of a program of programs.json, which run-suite.mjs has compiled before the guest started. */
+export function programFile(name: string): string {
+  return join('/run/vm/programs', name);
+}
+
+/** Copies a program of programs.json to a path of the guest, unless it is there. */
+export function copyProgram(name: string, path: string): void {
+  if (!existsSync(path)) copyFileSync(programFile(name), path);
+}
+
+/** A program of many kinds of accesses. */
 export const WORKLOAD = '/tmp/workload';
 
-export function compileWorkload(): void {
-  const sources = ['workload.c', 'actions.c'].map((name) => join(__dirname, name));
-  if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, ...sources]);
-}
-
-/** Compiles the program of the techniques to get around policies. */
-export function compileEvasion(program: string): void {
-  const parts = ['', '-actions', '-calls', '-entries', '-forge', '-ia32', '-identity', '-names'];
-  const sources = parts.map((part) => join(__dirname, `evasion${part}.c`));
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-mno-red-zone', '-pthread', '-o', program, ...sources]);
-}
+export const prepareWorkload = (): void => copyProgram('workload', WORKLOAD);
 
 export function runWorkload(...args: readonly (string | number)[]): void {
   const result = spawnSync(WORKLOAD, args.map(String), { encoding: 'utf8' });

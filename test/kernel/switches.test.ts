@@ -8,7 +8,7 @@ import { NIGHTLY } from '../nightly.js';
 import { isUnsupported, planSubject } from './matrix-policy.js';
 import { prepareMatrix, runActions } from './matrix-setup.js';
 import { SUBJECTS } from './matrix.js';
-import { compileWorkload, fileHook, kernel, kprobePolicy, MECHANISMS, Recording, runWorkload } from './support.js';
+import { prepareWorkload, fileHook, kernel, kprobePolicy, MECHANISMS, Recording, runWorkload } from './support.js';
 
 const OFF: TracerOptions = { optimize: false, cachePaths: false };
 
@@ -145,7 +145,7 @@ describe('switches of the optimizer and the path cache', function () {
 
   for (const attach of MECHANISMS) {
     it(`the events of reads are the same, by ${attach}`, async () => {
-      compileWorkload();
+      prepareWorkload();
       mkdirSync('/srv/switches', { recursive: true });
       const files = ['watched', 'watched-too', 'other'].map((name) => `/srv/switches/${name}`);
       for (const file of files) writeFileSync(file, 'x');

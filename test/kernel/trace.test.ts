@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { openTracer } from '../../lib/index.js';
 import { TLS_LIBRARIES, TRACERS, type Row, type TraceOptions } from '../../lib/tracers/index.js';
 import type { Tracer } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { kernel } from './support.js';
+import { copyProgram, kernel } from './support.js';
 
 const PROGRAM = '/tmp/trace-workload';
 const DISK = '/tmp/trace-disk';
@@ -39,7 +38,7 @@ if (kernel === '6.12' || NIGHTLY)
     const children: ChildProcess[] = [];
 
     before(async () => {
-      execFileSync('cc', ['-O1', '-o', PROGRAM, join(__dirname, 'trace-workload.c')]);
+      copyProgram('trace-workload', PROGRAM);
       tracer = await openTracer();
     });
     after(async () => {

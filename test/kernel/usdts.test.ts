@@ -3,10 +3,9 @@
  * encodings.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import type { ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { argumentValue, checkout, kprobePolicy, Recording } from './support.js';
+import { copyProgram, argumentValue, kprobePolicy, Recording } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 
@@ -42,13 +41,7 @@ selectors:
 describe('static probes', () => {
   let recording: Recording;
   before(async () => {
-    execFileSync('cc', [
-      '-O1',
-      '-fno-omit-frame-pointer',
-      '-o',
-      PROGRAM,
-      join(checkout, 'test/native/programs/probes.c'),
-    ]);
+    copyProgram('probes', PROGRAM);
     const yaml = kprobePolicy('probes', ...HOOKS).replace('kprobes:', 'usdts:');
     recording = await Recording.open(yaml, { enforcement: true });
   });

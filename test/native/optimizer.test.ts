@@ -10,7 +10,7 @@ const ROOT = join(__dirname, '../..');
 const SOURCES = readdirSync(join(ROOT, 'native/optimizer'))
   .filter((name) => name.endsWith('.cc'))
   .map((name) => `native/optimizer/${name}`);
-const COUNT = NIGHTLY ? 100_000 : 2000;
+const COUNT = NIGHTLY ? 100_000 : 1000;
 
 describe('programs for one configuration', function () {
   this.timeout(NIGHTLY ? 1_800_000 : 180_000);

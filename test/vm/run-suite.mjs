@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { prebuiltFile } from '../../scripts/prebuilds/targets.mjs';
+import { compilePrograms } from './compile-programs.mjs';
 import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
@@ -97,6 +98,7 @@ async function main() {
   mocha.push(...files);
   try {
     compileTests(mocha, folder);
+    await compilePrograms(join(folder, 'programs'));
     const needsImage = files.some((file) => file.endsWith(imageTest.file));
     if (isNightly && needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
     if (isNightly && files.some((file) => file.endsWith('kernel/run.test.ts'))) await findPackageManagers();

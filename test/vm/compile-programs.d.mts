@@ -1,0 +1,1 @@
+export function compilePrograms(folder: string): Promise<void>;
