@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 export POLYTRACE_NIGHTLY=1
 declare -A commands=(
 	[tiers]="POLYTRACE_SEED=$RANDOM bash scripts/test.sh unit native kernel kubernetes"
+	[lint]="bash scripts/setup.sh --vm --packages && npm run --silent build:native && npm run --silent lint"
 	[noise]="bash scripts/setup.sh --vm && npm run --silent build && node test/vm/run-suite.mjs --append vm.systemd --grep 'all together' test/kernel/policy-library.test.ts"
 	[packages]="npm run --silent test:packages"
 	[documentation]="bash scripts/setup.sh --vm --packages && npm run --silent prebuilds -- x64 && npm run --silent test:documentation"
@@ -19,7 +20,7 @@ declare -A commands=(
 	[bench]="npm run --silent bench -- --kernel --counted --growth"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers noise packages documentation sanitize fuzz switches kernels arm64 run bench soak)
+[ $# -gt 0 ] || steps=(lint tiers noise packages documentation sanitize fuzz switches kernels arm64 run bench soak)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done
