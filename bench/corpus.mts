@@ -20,7 +20,7 @@ export interface CorpusCosts {
 export async function corpusTable(kernel: string): Promise<Rows | undefined> {
   if (!existsSync(corpus)) return undefined;
   const script = `guest-corpus.mts /run/vm ${corpus}`;
-  const result = await runInGuest(kernel, script, 'corpus.json', { icount: false });
+  const result = await runInGuest(kernel, script, 'corpus.json', { icount: false, withPrograms: true });
   const { policies, refused, hooks, seconds, cpuSeconds } = JSON.parse(result) as CorpusCosts;
   return [
     ['in the virtual machine', 'policies', 'refused', 'hooks', 'time', 'CPU'],

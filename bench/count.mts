@@ -35,6 +35,8 @@ interface Guest {
   readonly icount: boolean;
   /** More kernel parameters. */
   readonly append?: string;
+  /** It uses the programs of kernel tests. */
+  readonly withPrograms?: boolean;
 }
 
 /** Runs bench/SCRIPT with its arguments. Returns the content of the file `result` in the shared folder. */
@@ -42,13 +44,13 @@ export async function runInGuest(
   kernel: string,
   script: string,
   result: string,
-  { icount, append = '' }: Guest,
+  { icount, append = '', withPrograms = false }: Guest,
 ): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
   try {
     compileWorkload(folder);
     compileEmptyPrograms(folder);
-    await compilePrograms(join(folder, 'programs'));
+    if (withPrograms) await compilePrograms(join(folder, 'programs'));
     const { status } = await runInVm({
       kernel,
       folder,

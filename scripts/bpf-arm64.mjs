@@ -22,8 +22,8 @@ async function findClang() {
   return 'clang';
 }
 
-const OLD = ['-DREAD_PROBE', '-DOLD_KERNEL'];
-const FLAVOURS = process.env.POLYTRACE_NIGHTLY === '1' ? [[], ['-DREAD_PROBE'], OLD] : [['-DREAD_PROBE']];
+const PROBE = ['-DREAD_PROBE'];
+const FLAVOURS = process.env.POLYTRACE_NIGHTLY === '1' ? [[], PROBE, [...PROBE, '-DOLD_KERNEL']] : [PROBE];
 
 const started = Date.now();
 const compiler = await findClang();

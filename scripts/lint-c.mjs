@@ -32,6 +32,7 @@ const STYLES = [
   },
 ];
 
+/** Commits of native/ whose files CI checks by day. */
 const RECENT_COMMITS = 8;
 
 /** Not in the build without sanitizers. */

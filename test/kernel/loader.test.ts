@@ -1,11 +1,12 @@
 /** `loader: true` reports files that are mapped as code, with their build ids. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { toJson } from '../../lib/index.js';
 import type { ProcessLoaderEvent, TracerEvent } from '../../types/index.js';
-import { prepareWorkload, BOTH_MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
+import { copyProgram, prepareWorkload, BOTH_MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
 
+/** Also in programs.json. */
 const BUILD_ID = '0123456789abcdef0123456789abcdef01234567';
 const PROGRAM = '/tmp/loads';
 const LIBRARY = '/tmp/libloaded.so';
@@ -16,10 +17,6 @@ const YAML = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {na
 const PROT = { read: 1, readAndExecute: 5 };
 const MAP_PRIVATE = 2;
 
-function compile(output: string, source: string, ...options: readonly string[]): void {
-  execFileSync('cc', ['-x', 'c', '-', '-o', output, ...options], { input: source });
-}
-
 function loaderEvents(events: readonly TracerEvent[], path: string): ProcessLoaderEvent[] {
   return events.filter((event): event is ProcessLoaderEvent => event.type === 'process_loader' && event.path === path);
 }
@@ -28,9 +25,13 @@ describe('loader', function () {
   before(() => {
     prepareWorkload();
     writeFileSync(DATA, 'no code at all\n');
-    compile(PROGRAM, '#include <dlfcn.h>\nint main(int n, char **arg) { return n < 2 || !dlopen(arg[1], RTLD_NOW); }');
+    copyProgram('loads', PROGRAM);
   });
-  beforeEach(() => compile(LIBRARY, 'int loaded;', '-shared', '-fPIC', `-Wl,--build-id=0x${BUILD_ID}`));
+  // a test replaces it
+  beforeEach(() => {
+    rmSync(LIBRARY, { force: true });
+    copyProgram('loaded', LIBRARY);
+  });
 
   for (const attach of BOTH_MECHANISMS) it(attach, () => testLoader(attach));
 });

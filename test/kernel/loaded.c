@@ -1,0 +1,2 @@
+/* A library whose build id is known. */
+int loaded;
