@@ -111,19 +111,31 @@ function read(...paths: readonly string[]): void {
   execFileSync('cat', paths, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** Reads /dev/zero until it is stopped. `stop` resolves with the number of reads. */
-function startReading(): { readonly stop: () => Promise<number> } {
-  const dd = spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let report = '';
-  dd.stderr.on('data', (text: Buffer) => (report += text.toString()));
-  const ended = once(dd, 'close');
+/**
+ * Reads /dev/zero until it is stopped. Waits for the events of READS reads before it goes on, so that they have room in
+ * the buffer however slow the machine is. `stop` resolves with the number of reads.
+ */
+function startReading(recording: Recording): { readonly stop: () => Promise<number> } {
+  let isStopped = false;
+  const reading = (async () => {
+    let count = 0;
+    while (!isStopped) {
+      const dd = spawn('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${READS}`, 'status=none']);
+      const reported = recording.waitForMore(
+        1,
+        (event) => event.type === 'process_exit' && event.process.pid === dd.pid,
+      );
+      const [code] = (await once(dd, 'close')) as [number | null];
+      assert.equal(code, 0);
+      await reported;
+      count += READS;
+    }
+    return count;
+  })();
   return {
-    stop: async () => {
-      dd.kill('SIGINT');
-      await ended;
-      const [, count] = /^(\d+)\+0 records in/m.exec(report) ?? [];
-      assert.ok(count !== undefined, report);
-      return Number(count);
+    stop: () => {
+      isStopped = true;
+      return reading;
     },
   };
 }
@@ -268,7 +280,7 @@ describeOnce('policies that share one program', function () {
         await tracer.addPolicy({ yaml: onFile('first', '/dev/zero') });
         assert.equal(status('first')?.hooks[0]?.grouped, undefined);
         const from = recording.events.length;
-        const reads = startReading();
+        const reads = startReading(recording);
         await recording.waitForMore(1000, ({ type }) => type === 'process_kprobe');
         const links = countFunctionLinks();
         await tracer.addPolicy({ yaml: onFile('second', file(1)) });

@@ -72,7 +72,8 @@ export class Recording {
 
   readonly events: TracerEvent[] = [];
   readonly #collecting: Promise<void>;
-  #onEvent: () => void = () => undefined;
+  /** Called with each event. */
+  readonly #listeners = new Set<(event: TracerEvent) => void>();
   #marks = 0;
 
   /** `options` is undefined for a tracer of its own: `close` closes it. */
@@ -112,19 +113,14 @@ export class Recording {
   async #collect(): Promise<void> {
     for await (const event of this.tracer) {
       this.events.push(event);
-      this.#onEvent();
+      for (const listener of this.#listeners) listener(event);
     }
   }
 
   /** Resolves when the events of everything before the call are in `events`. The stream keeps its order. */
   async settle(): Promise<void> {
     const mark = `mark-${++this.#marks}`;
-    const arrived = new Promise<void>((resolve) => {
-      this.#onEvent = () => {
-        const last = this.events.at(-1);
-        if (last?.type === 'process_exit' && last.process.argv.at(-1) === mark) resolve();
-      };
-    });
+    const arrived = this.waitForMore(1, (event) => event.type === 'process_exit' && event.process.argv.at(-1) === mark);
     execFileSync('/bin/true', [mark]);
     await arrived;
   }
@@ -133,10 +129,12 @@ export class Recording {
   async waitForMore(count: number, wanted: (event: TracerEvent) => boolean): Promise<void> {
     let left = count;
     await new Promise<void>((resolve) => {
-      this.#onEvent = () => {
-        const last = this.events.at(-1);
-        if (last !== undefined && wanted(last) && --left === 0) resolve();
+      const listener = (event: TracerEvent): void => {
+        if (!wanted(event) || --left !== 0) return;
+        this.#listeners.delete(listener);
+        resolve();
       };
+      this.#listeners.add(listener);
     });
   }
 
@@ -163,7 +161,7 @@ export class Recording {
     for (const { name } of this.tracer.policies()) await this.tracer.removePolicy(name);
     await this.settle();
     this.events.length = 0;
-    this.#onEvent = () => undefined;
+    this.#listeners.clear();
     Recording.#cached = this;
   }
 
