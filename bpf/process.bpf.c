@@ -458,15 +458,14 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	cgroup = READ(css, dfl_cgrp);
 	node = READ(cgroup, kn);
 	e->cgroup_id = READ(node, id);
-	fill_creds(&e->creds, READ(task, cred));
-	fill_namespaces(&e->ns, task);
-
 	file = READ(bprm, file);
 	describe_file(e, file);
+	/* see untrusted_task(); also, from here on, the verifier follows every exit of the loops */
+	task = KERNEL(task_struct, task);
+	fill_creds(&e->creds, READ(task, cred));
+	fill_namespaces(&e->ns, task);
 	fs = READ(task, fs);
 	used = append_filename(s, 0, bprm);
-	/* from here on, the verifier follows every exit of the loops above; see untrusted_task() */
-	task = KERNEL(task_struct, task);
 	start = resolve_task_path(task, buffer, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
 	used = append_path(s, used, &e->cwd, start);
 

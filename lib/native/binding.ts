@@ -73,6 +73,8 @@ export interface NativeSession extends NativeSource {
   releaseKernelBtf(btf: CachedBtf): void;
   /** Removes the links, and resolves with the calls whose entry was recorded and whose return will not be seen. */
   removePins(folder: string, links: readonly string[]): Promise<readonly PendingCall[]>;
+  /** Begins to create the ring buffer for open(), beside what is called before. An error is reported by open(). */
+  prepareRing(bytes: number): void;
   /** Loads and attaches the base sensor. Rejects with NativeError. */
   open(options: SessionOptions): Promise<void>;
   /** `onReadable` is called once after each arm(), when there are records. */

@@ -581,6 +581,7 @@ async function openWithBinding(
   resolved: ResolvedOptions,
 ): Promise<Tracer> {
   const session = binding.createSession();
+  session.prepareRing(resolved.bufferSize);
   await useKernelBtf(session, resolved.btf);
   const btf = await loadKernelBtf(session);
   try {

@@ -6,6 +6,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <future>
+#include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -22,9 +24,10 @@ namespace polytrace {
 
 namespace {
 
-// Keys of the relocation cache.
-constexpr const char* SENSOR_KEY = "";
-constexpr const char* EXCLUSIVE_KEY = "exclusive";
+constexpr const char* SENSOR_REFUSED = "the kernel refused the base sensor";
+
+// Keys of the relocation cache, by sensor_part; the second line is for programs that disable preemption.
+constexpr const char* PART_KEYS[][2] = {{"exec", "rest"}, {"exclusive exec", "exclusive rest"}};
 constexpr const char* SCAN_KEY = "scan";
 
 constexpr std::string_view LIST_PROCESSES = "list_processes";
@@ -65,16 +68,23 @@ void select_scan_programs(bpf_object* object) {
   }
 }
 
-// Leaves out the programs of scans, one program of each process event, and iterators if the kernel cannot have any.
-void select_sensor_programs(bpf_object* object, bool exclusive) {
+void leave_out_programs(bpf_object* object) {
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
+}
+
+// Leaves out the other part, the programs of scans, one program of each process event, and iterators if the kernel
+// cannot have any.
+void select_sensor_programs(bpf_object* object, sensor_part part, bool exclusive) {
   const bool has_iterators = kernel_has_own_btf();
   bpf_program* each;
   bpf_object__for_each_program(each, object) {
     const std::string_view name = bpf_program__name(each);
+    const sensor_part own = name == process_program("exec", exclusive) ? SENSOR_EXEC : SENSOR_REST;
     const bool is_other = std::ranges::any_of(
         PROCESS_EVENTS, [&](std::string_view event) { return name == process_program(event, !exclusive); });
     const bool is_possible = has_iterators || name != LIST_PROCESSES;
-    bpf_program__set_autoload(each, !is_other && is_possible && !is_scan_program(name));
+    bpf_program__set_autoload(each, own == part && !is_other && is_possible && !is_scan_program(name));
   }
 }
 
@@ -131,11 +141,12 @@ bpf_map* BpfBackend::sensor_map(const char* name) {
 
 bpf_program* BpfBackend::sensor_program(const char* name) {
   require_open();
-  return find_program(sensor_.get(), name);
+  const bool is_exec = name == process_program("exec", exclusive_);
+  return find_program(parts_[is_exec ? SENSOR_EXEC : SENSOR_REST].get(), name);
 }
 
-void BpfBackend::open(const SensorSpec& spec) {
-  load_sensor(spec);
+void BpfBackend::open(const SensorSpec& spec, int ring) {
+  load_sensor(spec, ring);
   map_sensor();
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
@@ -144,22 +155,42 @@ void BpfBackend::open(const SensorSpec& spec) {
   for (const char* event : {"exit", "fork", "exec"}) attach_sensor(process_program(event, exclusive_).c_str());
 }
 
-void BpfBackend::load_sensor(const SensorSpec& spec) {
+void BpfBackend::load_sensor(const SensorSpec& spec, int ring) {
   sensor_name_ = spec.object;
   // Where global functions cannot be called then, the verifier would follow too many paths.
   exclusive_ = spec.exclusive && allows_global_calls_without_preemption();
-  const char* key = exclusive_ ? EXCLUSIVE_KEY : SENSOR_KEY;
-  sensor_ = open_object(spec.object, object_bytes(spec.object, key));
-  bpf_object* object = sensor_.get();
-  select_sensor_programs(object, exclusive_);
-  set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
-  configure_sensor(object, spec);
-  size_scratch(object, spec.environment);
-  size_process_maps(object, spec.processes, spec.on_demand);
-  load_object(sensor_, "SENSOR_LOAD", "the kernel refused the base sensor");
-  cache_relocated(spec.object, key, object, program_instructions);
+  ObjectPtr object;  // the threads use it
+  std::array<std::future<ObjectPtr>, SENSOR_PARTS> loading;
+  std::promise<bpf_object*> maps;  // destroyed before the futures: if the maps cannot be created, the threads end
+  const std::shared_future<bpf_object*> owner = maps.get_future().share();
+  for (const sensor_part part : {SENSOR_EXEC, SENSOR_REST}) {
+    loading[part] = start_thread([this, part, owner] { return load_part(part, owner); });
+  }
+  object = open_object(spec.object, object_bytes_for_maps(spec.object));
+  leave_out_programs(object.get());
+  if (ring >= 0) check_setup(bpf_map__reuse_fd(find_map(object.get(), "events"), ring), "cannot use the ring buffer");
+  else set_max_entries(object.get(), "events", spec.ring_bytes, "the size of the ring buffer is not possible");
+  configure_sensor(object.get(), spec);
+  size_scratch(object.get(), spec.environment);
+  size_process_maps(object.get(), spec.processes, spec.on_demand);
+  load_object(object, "SENSOR_LOAD", SENSOR_REFUSED);
+  maps.set_value(object.get());
+  std::array<ObjectPtr, SENSOR_PARTS> parts;
+  for (const sensor_part part : {SENSOR_EXEC, SENSOR_REST}) parts[part] = loading[part].get();
+  parts_ = std::move(parts);
+  sensor_ = std::move(object);
   // hooks are loaded next, some at the same time
   return_free_memory();
+}
+
+ObjectPtr BpfBackend::load_part(sensor_part part, const std::shared_future<bpf_object*>& maps) const {
+  const char* const key = PART_KEYS[exclusive_ ? 1 : 0][part];
+  ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, key));
+  select_sensor_programs(object.get(), part, exclusive_);
+  share_maps(object.get(), maps.get());
+  load_object(object, "SENSOR_LOAD", SENSOR_REFUSED);
+  cache_relocated(sensor_name_, key, object.get(), program_instructions);
+  return object;
 }
 
 void BpfBackend::load_scan() {
@@ -355,6 +386,7 @@ void BpfBackend::close() noexcept {
   hooks.clear();
   scan_.reset();
   marks_.reset();
+  for (ObjectPtr& part : parts_) part.reset();
   sensor_.reset();
   // returns the megabytes that libbpf needed for the kernel's BTF
   return_free_memory();

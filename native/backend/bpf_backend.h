@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -26,6 +27,10 @@
 #include "hooks/hook_spec.h"
 
 namespace polytrace {
+
+// The verifier needs as long for the program of an exec as for all other programs of the base sensor. Each part is
+// loaded on a thread of its own.
+enum sensor_part : uint8_t { SENSOR_EXEC, SENSOR_REST, SENSOR_PARTS };
 
 struct SensorSpec {
   std::string object;
@@ -126,7 +131,8 @@ class BpfBackend {
   BpfBackend(const BpfBackend&) = delete;
   BpfBackend& operator=(const BpfBackend&) = delete;
 
-  void open(const SensorSpec& spec);
+  // `ring`: a ring buffer of this size, which stays the caller's; -1: there is none yet.
+  void open(const SensorSpec& spec, int ring);
   // Returns the ring buffer's descriptor, which this object owns.
   int events_fd();
   // Requests that the kernel wakes the reader at the next record. Returns false if the backend is closed. Any thread.
@@ -231,7 +237,9 @@ class BpfBackend {
   void require_open() const;
   bpf_map* sensor_map(const char* name);
   bpf_program* sensor_program(const char* name);
-  void load_sensor(const SensorSpec& spec);
+  void load_sensor(const SensorSpec& spec, int ring);
+  // Loads one part of its programs, as soon as the object with the maps exists.
+  ObjectPtr load_part(sensor_part part, const std::shared_future<bpf_object*>& maps) const;
   // Does nothing if the scan is already loaded.
   void load_scan();
   void map_sensor();
@@ -273,9 +281,10 @@ class BpfBackend {
   std::string sensor_name_;
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
-  ObjectPtr sensor_;
-  ObjectPtr scan_;   // the programs of a scan, which share the maps of the sensor
-  ObjectPtr marks_;  // the programs that follow marked processes
+  ObjectPtr sensor_;                            // the maps
+  std::array<ObjectPtr, SENSOR_PARTS> parts_;   // the programs, which share them
+  ObjectPtr scan_;                              // the programs of a scan, which share the maps of the sensor
+  ObjectPtr marks_;                             // the programs that follow marked processes
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                           // only while processes are scanned

@@ -6,7 +6,12 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <future>
+#include <system_error>
 #include <thread>
+#include <utility>
+
+#include "base/signals.h"
 
 namespace polytrace {
 
@@ -29,6 +34,17 @@ void run_in_parallel(size_t count, const Run& run) noexcept {
   run_each();
   for (std::thread& thread : threads) {
     if (thread.joinable()) thread.join();
+  }
+}
+
+// Calls `run` on a thread that blocks signals. If no further thread can be started, get() calls it.
+template <typename Run>
+auto start_thread(Run run) {
+  try {
+    const BlockedSignals blocked;  // the thread inherits the mask
+    return std::async(std::launch::async, run);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, std::move(run));
   }
 }
 

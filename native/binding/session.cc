@@ -4,11 +4,10 @@
 #include <cstring>
 #include <future>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 #include "base/free_memory.h"
-#include "base/signals.h"
+#include "base/parallel.h"
 #include "binding/arguments.h"
 #include "binding/cached_btf.h"
 #include "binding/features.h"
@@ -104,6 +103,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::load_kernel_btf>>("loadKernelBtf"),
                          InstanceMethod<&Session::call<&Session::release_kernel_btf>>("releaseKernelBtf"),
                          InstanceMethod<&Session::call<&Session::remove_pins>>("removePins"),
+                         InstanceMethod<&Session::call<&Session::prepare_ring>>("prepareRing"),
                          InstanceMethod<&Session::call<&Session::open>>("open"),
                          InstanceMethod<&Session::call<&Session::start>>("start"),
                          InstanceMethod<&Session::call<&Session::arm>>("arm"),
@@ -170,9 +170,15 @@ void Session::close_all() {
   worker_.stop();
   ring_.close();
   ended_ring_.reset();
+  forget_ring_map();
   backend_.close();
   polytrace::close_all(backend_.take_detached_events());
   kernel_types_.reset();
+}
+
+void Session::forget_ring_map() noexcept {
+  preparing_ = {};
+  ring_map_ = Fd(-1);
 }
 
 Napi::Value Session::run_on_worker(const Napi::CallbackInfo& info, Worker::Work work) {
@@ -251,10 +257,23 @@ Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   });
 }
 
+// (bytes)
+Napi::Value Session::prepare_ring(const Napi::CallbackInfo& info) {
+  preparing_ = start_thread([this, bytes = number_argument(info, 0)] { return ring_.create(bytes); });
+  return info.Env().Undefined();
+}
+
 // ({ object, ringBytes, processes, includeSelf, onDemand, exclusive, environment, rateEvents, rateIntervalMs })
 Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
-    backend_.open(spec);
+    MappedRing prepared = preparing_.valid() ? preparing_.get() : MappedRing{};
+    // if the kernel has refused the ring, it says why when the backend asks for another one
+    backend_.open(spec, prepared.ring ? prepared.map.value : -1);
+    if (prepared.ring) {
+      ring_.open(prepared);
+      ring_map_ = std::move(prepared.map);
+      return no_result();
+    }
     const int err = ring_.open(backend_.events_fd());
     if (err != 0) throw Failure{"MAP_SETUP", "cannot map the ring buffer", err};
     return no_result();
@@ -298,16 +317,7 @@ Napi::Value Session::take_tracked(const Napi::CallbackInfo& info) { return gc_tr
 
 std::future<Hook> Session::start_loading(const std::shared_ptr<const HookSpec>& spec) {
   const auto load = [this, spec] { return backend_.load_hook(*spec); };
-  if (!uses_other_maps(*spec)) {
-    try {
-      // the thread inherits the mask
-      const BlockedSignals blocked;
-      return std::async(std::launch::async, load);
-    } catch (const std::system_error&) {
-      // without a further thread, the worker loads them
-    }
-  }
-  return std::async(std::launch::deferred, load);
+  return uses_other_maps(*spec) ? std::async(std::launch::deferred, load) : start_thread(load);
 }
 
 // (spec): resolves with the indexes of the attach points that were skipped
@@ -615,6 +625,7 @@ Napi::Value Session::close(const Napi::CallbackInfo& info) {
   if (auto ring = ring_.stop()) ended_ring_ = std::move(ring);
   const Napi::Value closed = run_final_change(info, [this](BpfBackend& backend) {
     ended_ring_.reset();
+    forget_ring_map();
     backend.close();
     polytrace::close_all(backend.take_detached_events());
     kernel_types_.reset();

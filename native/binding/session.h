@@ -32,6 +32,8 @@ class Session : public Napi::ObjectWrap<Session> {
   }
 
   void close_all();
+  // Waits until a ring that is being prepared exists.
+  void forget_ring_map() noexcept;
   // The worker runs the work. Both return a promise.
   Napi::Value run_on_worker(const Napi::CallbackInfo& info, Worker::Work work);
   Napi::Value run_change(const Napi::CallbackInfo& info, std::function<void(BpfBackend&)> change);
@@ -46,6 +48,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value load_kernel_btf(const Napi::CallbackInfo& info);
   Napi::Value release_kernel_btf(const Napi::CallbackInfo& info);
   Napi::Value remove_pins(const Napi::CallbackInfo& info);
+  Napi::Value prepare_ring(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value arm(const Napi::CallbackInfo& info);
@@ -102,6 +105,8 @@ class Session : public Napi::ObjectWrap<Session> {
   std::shared_ptr<const KernelTypesFile> kernel_types_;
   BpfBackend backend_;                              // outlives the reader
   std::shared_ptr<const RunningProcesses> listed_;  // until it is checked; only the worker uses it
+  std::future<MappedRing> preparing_;               // from prepare_ring() to open()
+  Fd ring_map_{-1};                                 // of the prepared ring
   RingReader ring_;
   std::shared_ptr<struct ring_buffer> ended_ring_;  // close() hands it to the worker
   GcTracker gc_tracker_;

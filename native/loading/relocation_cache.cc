@@ -380,6 +380,14 @@ ObjectBytes object_bytes(const std::string& name, const std::string& programs) {
   return found == cached_objects.end() ? read_embedded(name) : ObjectBytes{found->second, {}};
 }
 
+ObjectBytes object_bytes_for_maps(const std::string& name) {
+  ObjectBytes object = {decompress_object(name), {}};
+  if (object.bytes.empty()) return object;
+  Elf elf(object.bytes);
+  Relocations(elf).remove_if([](const Relocation&, InsnLocation) { return true; });
+  return object;
+}
+
 void hide_functions(std::vector<uint8_t>& bytes) { Elf(bytes).hide_functions(); }
 
 std::span<const bpf_insn> program_instructions(const bpf_program* program) {

@@ -23,6 +23,10 @@ struct ObjectBytes {
 // unrelocated.
 ObjectBytes object_bytes(const std::string& name, const std::string& programs);
 
+// Returns the bytes to open if only the maps of the object are used. Without relocations, libbpf reads no types of the
+// kernel.
+ObjectBytes object_bytes_for_maps(const std::string& name);
+
 // Makes the global functions of the object static: the verifier then follows them from each caller. It refuses calls of
 // global functions while preemption is disabled.
 void hide_functions(std::vector<uint8_t>& bytes);

@@ -1,5 +1,6 @@
 #include "ring/ring_reader.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "base/abi_types.h"
+#include "base/error.h"
 
 namespace polytrace {
 
@@ -19,6 +21,19 @@ namespace {
 size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
 
 }  // namespace
+
+MappedRing RingReader::create(uint32_t bytes) {
+  const LogScope log;
+  Fd map(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, bytes, nullptr));
+  std::shared_ptr<ring_buffer> ring;
+  if (map.value >= 0) ring.reset(ring_buffer__new(map.value, on_record, this, nullptr), ring_buffer__free);
+  return {std::move(map), std::move(ring)};
+}
+
+void RingReader::open(const MappedRing& ring) {
+  map_fd_ = ring.map.value;
+  ring_ = ring.ring;
+}
 
 int RingReader::open(int map_fd) {
   map_fd_ = map_fd;

@@ -10,9 +10,17 @@
 #include <string>
 #include <thread>
 
+#include "base/handles.h"
+
 struct ring_buffer;
 
 namespace polytrace {
+
+// A ring buffer, and its memory. `ring` is null if the kernel refused it.
+struct MappedRing {
+  Fd map{-1};
+  std::shared_ptr<struct ring_buffer> ring = nullptr;
+};
 
 class RingReader {
  public:
@@ -21,8 +29,12 @@ class RingReader {
   RingReader(const RingReader&) = delete;
   RingReader& operator=(const RingReader&) = delete;
 
-  // Maps the ring, which takes milliseconds: call it on a thread that may wait, before any other method. The caller
-  // owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
+  // Creates a ring of this size, and maps it, which takes tens of milliseconds. Any thread may call it.
+  MappedRing create(uint32_t bytes);
+
+  // Reads this ring. Call it before any other method. The caller owns the map, which must outlive this.
+  void open(const MappedRing& ring);
+  // Maps the ring, which takes milliseconds: call it on a thread that may wait. Returns 0 or a negative errno.
   int open(int map_fd);
 
   // Starts the waiter. After each arm(), it calls `on_readable` once on the JavaScript thread, as soon as the ring has
