@@ -1,6 +1,7 @@
 #include "backend/bpf_backend.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <array>
@@ -141,53 +142,79 @@ bpf_map* BpfBackend::sensor_map(const char* name) {
 
 bpf_program* BpfBackend::sensor_program(const char* name) {
   require_open();
-  const bool is_exec = name == process_program("exec", exclusive_);
-  return find_program(parts_[is_exec ? SENSOR_EXEC : SENSOR_REST].get(), name);
+  return find_program(sensor_.get(), name);
 }
 
 void BpfBackend::open(const SensorSpec& spec, int ring) {
-  load_sensor(spec, ring);
+  const ObjectPtr exec = load_sensor(spec, ring);
   map_sensor();
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
   // The exec program is the last: a process whose fork or exit is missed would never end.
   for (const char* program : {"handle_cgroup_gone", "handle_cgroup"}) attach_sensor(program);
-  for (const char* event : {"exit", "fork", "exec"}) attach_sensor(process_program(event, exclusive_).c_str());
+  for (const char* event : {"exit", "fork"}) attach_sensor(process_program(event, exclusive_).c_str());
+  const std::string name = process_program("exec", exclusive_);
+  bpf_program* const program = find_program(exec.get(), name.c_str());
+  attach_sensor_program(program, name.c_str());
+  exec_program_ = Fd(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
+  if (exec_program_.value < 0) throw Failure{"DESCRIPTORS", "the base sensor needs more of them", errno};
 }
 
-void BpfBackend::load_sensor(const SensorSpec& spec, int ring) {
+namespace {
+
+// Hands the object with the maps to the threads that load programs; null if the maps could not be created.
+class MapsPromise {
+ public:
+  ~MapsPromise() {
+    if (!is_kept_) owner_.set_value(nullptr);
+  }
+  std::shared_future<bpf_object*> future() { return owner_.get_future().share(); }
+  void keep(bpf_object* owner) {
+    is_kept_ = true;
+    owner_.set_value(owner);
+  }
+
+ private:
+  std::promise<bpf_object*> owner_;
+  bool is_kept_ = false;
+};
+
+}  // namespace
+
+ObjectPtr BpfBackend::load_sensor(const SensorSpec& spec, int ring) {
   sensor_name_ = spec.object;
   // Where global functions cannot be called then, the verifier would follow too many paths.
   exclusive_ = spec.exclusive && allows_global_calls_without_preemption();
-  ObjectPtr object;  // the threads use it
+  ObjectPtr owner;  // of the maps; destroyed after the threads have ended
   std::array<std::future<ObjectPtr>, SENSOR_PARTS> loading;
-  std::promise<bpf_object*> maps;  // destroyed before the futures: if the maps cannot be created, the threads end
-  const std::shared_future<bpf_object*> owner = maps.get_future().share();
+  MapsPromise maps;
+  const std::shared_future<bpf_object*> created = maps.future();
   for (const sensor_part part : {SENSOR_EXEC, SENSOR_REST}) {
-    loading[part] = start_thread([this, part, owner] { return load_part(part, owner); });
+    loading[part] = start_thread([this, part, created] { return load_part(part, created); });
   }
-  object = open_object(spec.object, object_bytes_for_maps(spec.object));
-  leave_out_programs(object.get());
-  if (ring >= 0) check_setup(bpf_map__reuse_fd(find_map(object.get(), "events"), ring), "cannot use the ring buffer");
-  else set_max_entries(object.get(), "events", spec.ring_bytes, "the size of the ring buffer is not possible");
-  configure_sensor(object.get(), spec);
-  size_scratch(object.get(), spec.environment);
-  size_process_maps(object.get(), spec.processes, spec.on_demand);
-  load_object(object, "SENSOR_LOAD", SENSOR_REFUSED);
-  maps.set_value(object.get());
-  std::array<ObjectPtr, SENSOR_PARTS> parts;
-  for (const sensor_part part : {SENSOR_EXEC, SENSOR_REST}) parts[part] = loading[part].get();
-  parts_ = std::move(parts);
-  sensor_ = std::move(object);
+  owner = open_object(spec.object, object_bytes_for_maps(spec.object));
+  leave_out_programs(owner.get());
+  if (ring >= 0) check_setup(bpf_map__reuse_fd(find_map(owner.get(), "events"), ring), "cannot use the ring buffer");
+  else set_max_entries(owner.get(), "events", spec.ring_bytes, "the size of the ring buffer is not possible");
+  configure_sensor(owner.get(), spec);
+  size_scratch(owner.get(), spec.environment);
+  size_process_maps(owner.get(), spec.processes, spec.on_demand);
+  load_object(owner, "SENSOR_LOAD", SENSOR_REFUSED);
+  maps.keep(owner.get());
+  ObjectPtr exec = loading[SENSOR_EXEC].get();
+  sensor_ = loading[SENSOR_REST].get();
   // hooks are loaded next, some at the same time
   return_free_memory();
+  return exec;
 }
 
 ObjectPtr BpfBackend::load_part(sensor_part part, const std::shared_future<bpf_object*>& maps) const {
   const char* const key = PART_KEYS[exclusive_ ? 1 : 0][part];
   ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, key));
   select_sensor_programs(object.get(), part, exclusive_);
-  share_maps(object.get(), maps.get());
+  bpf_object* const owner = maps.get();
+  if (owner == nullptr) return nullptr;
+  share_maps(object.get(), owner);
   load_object(object, "SENSOR_LOAD", SENSOR_REFUSED);
   cache_relocated(sensor_name_, key, object.get(), program_instructions);
   return object;
@@ -227,9 +254,10 @@ void BpfBackend::find_initial_process() {
   check_setup(err, "cannot find the initial process");
 }
 
-// The program of the base sensor for exec, fork, exit or free.
-bpf_program* BpfBackend::event_program(std::string_view event) {
-  return sensor_program(process_program(event, exclusive_).c_str());
+// The descriptor of the base sensor's program for exec, fork, exit or free.
+int BpfBackend::event_program(std::string_view event) {
+  if (event == "exec") return exec_program_.value;
+  return bpf_program__fd(sensor_program(process_program(event, exclusive_).c_str()));
 }
 
 void BpfBackend::attach_sensor(const char* name) { attach_sensor_program(sensor_program(name), name); }
@@ -386,7 +414,7 @@ void BpfBackend::close() noexcept {
   hooks.clear();
   scan_.reset();
   marks_.reset();
-  for (ObjectPtr& part : parts_) part.reset();
+  exec_program_ = Fd(-1);
   sensor_.reset();
   // returns the megabytes that libbpf needed for the kernel's BTF
   return_free_memory();

@@ -237,7 +237,8 @@ class BpfBackend {
   void require_open() const;
   bpf_map* sensor_map(const char* name);
   bpf_program* sensor_program(const char* name);
-  void load_sensor(const SensorSpec& spec, int ring);
+  // Returns the object with the program of an exec. Once that is attached, the object is not needed.
+  ObjectPtr load_sensor(const SensorSpec& spec, int ring);
   // Loads one part of its programs, as soon as the object with the maps exists.
   ObjectPtr load_part(sensor_part part, const std::shared_future<bpf_object*>& maps) const;
   // Does nothing if the scan is already loaded.
@@ -249,7 +250,7 @@ class BpfBackend {
   void attach_sensor_program(bpf_program* program, const char* name);
   void pin_marks(bpf_object* object);
   void attach_marks(bpf_object* object);
-  bpf_program* event_program(std::string_view event);
+  int event_program(std::string_view event);
   void attach_free_handler();
   void request_scan(const scan_request& request);
   void clear_running_arguments();
@@ -281,10 +282,10 @@ class BpfBackend {
   std::string sensor_name_;
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
-  ObjectPtr sensor_;                            // the maps
-  std::array<ObjectPtr, SENSOR_PARTS> parts_;   // the programs, which share them
-  ObjectPtr scan_;                              // the programs of a scan, which share the maps of the sensor
-  ObjectPtr marks_;                             // the programs that follow marked processes
+  ObjectPtr sensor_;                            // the maps, and all programs but that of an exec
+  Fd exec_program_{-1};
+  ObjectPtr scan_;   // the programs of a scan, which share the maps of the sensor
+  ObjectPtr marks_;  // the programs that follow marked processes
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                           // only while processes are scanned

@@ -94,7 +94,7 @@ std::vector<MissedRuns> BpfBackend::take_missed_runs(uint32_t limit) {
   const std::scoped_lock lock(mutex_);
   std::vector<MissedRuns> result = std::exchange(moved_missed_, {});
   for (uint32_t event = 0; sensor_ && event < sensor_missed_.size(); event++) {
-    const uint64_t missed = read_recursion_misses(bpf_program__fd(event_program(SENSOR_EVENTS[event])));
+    const uint64_t missed = read_recursion_misses(event_program(SENSOR_EVENTS[event]));
     if (missed <= sensor_missed_[event]) continue;
     if (!append(result, MissedRuns{event, missed - sensor_missed_[event]})) return result;
     sensor_missed_[event] = missed;
