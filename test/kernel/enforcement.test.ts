@@ -158,17 +158,19 @@ selectors:
           ),
         )};
         const tracer = await openTracer({ policies: [{ yaml }], enforcement: true });
-        require('node:fs').writeFileSync('/tmp/go', '');
-        while (!require('node:fs').existsSync('/tmp/gone')) await new Promise((r) => setTimeout(r, 20));
+        require('node:fs').writeFileSync('/tmp/go', 'go\\n');
+        await require('node:fs/promises').readFile('/tmp/gone');
         const [{ enforced, matched }] = tracer.policies();
         await tracer.close();
         console.log(JSON.stringify({ enforced, matched }));
       })();`;
     writeFileSync('/tmp/child.cjs', script);
-    const shell = `rm -f /tmp/go /tmp/gone; ${process.execPath} /tmp/child.cjs &
-      while ! test -e /tmp/go; do sleep 0.1; done
+    writeFileSync('/tmp/spared.txt', 'y');
+    const shell = `rm -f /tmp/go /tmp/gone; mkfifo /tmp/go /tmp/gone
+      ${process.execPath} /tmp/child.cjs &
+      read line < /tmp/go
       read line < /tmp/spared.txt
-      : > /tmp/gone
+      echo gone > /tmp/gone
       wait`;
     const { status, signal, stdout, stderr } = spawnSync('/bin/sh', ['-c', shell], { encoding: 'utf8' });
     assert.deepEqual({ status, signal, stderr }, { status: 0, signal: null, stderr: '' });
