@@ -1,7 +1,6 @@
 #include "backend/bpf_backend.h"
 
 #include <bpf/bpf.h>
-#include <fcntl.h>
 
 #include <algorithm>
 #include <array>
@@ -62,31 +61,26 @@ std::string process_program(std::string_view event, bool exclusive) {
 
 bool is_scan_program(std::string_view name) { return std::ranges::find(SCAN_PROGRAMS, name) != SCAN_PROGRAMS.end(); }
 
-void select_scan_programs(bpf_object* object) {
+// Loads only the programs for whose name `is_selected` returns true.
+template <typename Test>
+void select_programs(bpf_object* object, const Test& is_selected) {
   bpf_program* each;
   bpf_object__for_each_program(each, object) {
-    bpf_program__set_autoload(each, is_scan_program(bpf_program__name(each)));
+    bpf_program__set_autoload(each, is_selected(std::string_view(bpf_program__name(each))));
   }
-}
-
-void leave_out_programs(bpf_object* object) {
-  bpf_program* each;
-  bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
 }
 
 // Leaves out the other part, the programs of scans, one program of each process event, and iterators if the kernel
 // cannot have any.
 void select_sensor_programs(bpf_object* object, sensor_part part, bool exclusive) {
   const bool has_iterators = kernel_has_own_btf();
-  bpf_program* each;
-  bpf_object__for_each_program(each, object) {
-    const std::string_view name = bpf_program__name(each);
+  select_programs(object, [&](std::string_view name) {
     const sensor_part own = name == process_program("exec", exclusive) ? SENSOR_EXEC : SENSOR_REST;
     const bool is_other = std::ranges::any_of(
         PROCESS_EVENTS, [&](std::string_view event) { return name == process_program(event, !exclusive); });
     const bool is_possible = has_iterators || name != LIST_PROCESSES;
-    bpf_program__set_autoload(each, own == part && !is_other && is_possible && !is_scan_program(name));
-  }
+    return own == part && !is_other && is_possible && !is_scan_program(name);
+  });
 }
 
 void configure_sensor(bpf_object* object, const SensorSpec& spec) {
@@ -155,9 +149,8 @@ void BpfBackend::open(const SensorSpec& spec, int ring) {
   for (const char* event : {"exit", "fork"}) attach_sensor(process_program(event, exclusive_).c_str());
   const std::string name = process_program("exec", exclusive_);
   bpf_program* const program = find_program(exec.get(), name.c_str());
+  exec_program_ = duplicate(bpf_program__fd(program), "the base sensor needs more of them");
   attach_sensor_program(program, name.c_str());
-  exec_program_ = Fd(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
-  if (exec_program_.value < 0) throw Failure{"DESCRIPTORS", "the base sensor needs more of them", errno};
 }
 
 namespace {
@@ -165,6 +158,9 @@ namespace {
 // Hands the object with the maps to the threads that load programs; null if the maps could not be created.
 class MapsPromise {
  public:
+  MapsPromise() = default;
+  MapsPromise(const MapsPromise&) = delete;
+  MapsPromise& operator=(const MapsPromise&) = delete;
   ~MapsPromise() {
     if (!is_kept_) owner_.set_value(nullptr);
   }
@@ -193,7 +189,7 @@ ObjectPtr BpfBackend::load_sensor(const SensorSpec& spec, int ring) {
     loading[part] = start_thread([this, part, created] { return load_part(part, created); });
   }
   owner = open_object(spec.object, object_bytes_for_maps(spec.object));
-  leave_out_programs(owner.get());
+  select_programs(owner.get(), [](std::string_view) { return false; });
   if (ring >= 0) check_setup(bpf_map__reuse_fd(find_map(owner.get(), "events"), ring), "cannot use the ring buffer");
   else set_max_entries(owner.get(), "events", spec.ring_bytes, "the size of the ring buffer is not possible");
   configure_sensor(owner.get(), spec);
@@ -227,7 +223,7 @@ void BpfBackend::load_scan() {
     throw Failure{"SCAN", "finding running processes needs the kernel's own BTF, which a file does not replace",
                   ENOENT};
   ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, SCAN_KEY));
-  select_scan_programs(object.get());
+  select_programs(object.get(), is_scan_program);
   share_maps(object.get(), sensor_.get());
   load_object(object, "SCAN", "the kernel refused the programs that find running processes");
   cache_relocated(sensor_name_, SCAN_KEY, object.get(), program_instructions);

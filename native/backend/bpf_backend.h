@@ -283,9 +283,9 @@ class BpfBackend {
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
   ObjectPtr sensor_;                            // the maps, and all programs but that of an exec
-  Fd exec_program_{-1};
-  ObjectPtr scan_;   // the programs of a scan, which share the maps of the sensor
-  ObjectPtr marks_;  // the programs that follow marked processes
+  Fd exec_program_{-1};                         // its object is closed when it is attached
+  ObjectPtr scan_;                              // the programs of a scan, which share the maps of the sensor
+  ObjectPtr marks_;                             // the programs that follow marked processes
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                           // only while processes are scanned

@@ -1,7 +1,10 @@
 #include "base/handles.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
+#include "base/error.h"
 #include "base/parallel.h"
 
 namespace polytrace {
@@ -14,6 +17,12 @@ size_t align_to_page(size_t size) {
 }
 
 }  // namespace
+
+Fd duplicate(int fd, const char* what) {
+  Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (copy.value < 0) throw Failure{"DESCRIPTORS", what, errno};
+  return copy;
+}
 
 void destroy_links(std::vector<LinkPtr>& links) noexcept {
   run_in_parallel(links.size(), [&](size_t i) { links[i].reset(); });

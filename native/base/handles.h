@@ -28,6 +28,9 @@ struct Fd {
   int value;
 };
 
+// Throws DESCRIPTORS with `what` if there is none left.
+Fd duplicate(int fd, const char* what);
+
 struct ObjectDeleter {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
   // The types that libbpf reads while it loads the object (object_steps.h).

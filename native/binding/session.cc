@@ -268,7 +268,7 @@ Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
     MappedRing prepared = preparing_.valid() ? preparing_.get() : MappedRing{};
     // if the kernel has refused the ring, it says why when the backend asks for another one
-    backend_.open(spec, prepared.ring ? prepared.map.value : -1);
+    backend_.open(spec, prepared.map.value);
     if (prepared.ring) {
       ring_.open(prepared);
       ring_map_ = std::move(prepared.map);

@@ -1,9 +1,7 @@
 // Closes the BPF object of a hook that is attached. Otherwise each hook would cost about 30 descriptors.
 #include <bpf/bpf.h>
-#include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -19,11 +17,7 @@ namespace {
 constexpr std::string_view NOTIFICATIONS = "notifications";
 constexpr std::string_view GROUP_MAPS = "group_";
 
-Fd duplicate(int fd) {
-  Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (copy.value < 0) throw Failure{"DESCRIPTORS", "a hook needs more of them", errno};
-  return copy;
-}
+Fd duplicate(int fd) { return polytrace::duplicate(fd, "a hook needs more of them"); }
 
 // Returns the bytes that the kernel accounts for the program or map; 0 if /proc is not mounted.
 uint64_t read_memlock(int fd) {

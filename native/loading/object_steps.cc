@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 #include "base/error.h"
@@ -50,6 +51,9 @@ ObjectPtr open_object(const std::string& name, const ObjectBytes& unopened) {
 }
 
 void require_descriptors(size_t count) {
+  // objects are loaded on several threads at the same time: one does not count what another has opened to count
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
   std::vector<int> opened;
   opened.reserve(count);
   int error = 0;
@@ -67,7 +71,8 @@ namespace {
 size_t count_descriptors(bpf_object* object) {
   size_t count = 0;
   bpf_map* map;
-  bpf_object__for_each_map(map, object) count++;
+  // a map of another object has its descriptor
+  bpf_object__for_each_map(map, object) count += bpf_map__fd(map) < 0;
   bpf_program* program;
   bpf_object__for_each_program(program, object) count += bpf_program__autoload(program);
   return count;

@@ -25,9 +25,10 @@ size_t align8(size_t n) { return (n + 7) & ~size_t{7}; }
 MappedRing RingReader::create(uint32_t bytes) {
   const LogScope log;
   Fd map(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, bytes, nullptr));
-  std::shared_ptr<ring_buffer> ring;
-  if (map.value >= 0) ring.reset(ring_buffer__new(map.value, on_record, this, nullptr), ring_buffer__free);
-  return {std::move(map), std::move(ring)};
+  if (map.value < 0) return {};
+  ring_buffer* const ring = ring_buffer__new(map.value, on_record, this, nullptr);
+  if (ring == nullptr) return {};
+  return {std::move(map), {ring, ring_buffer__free}};
 }
 
 void RingReader::open(const MappedRing& ring) {

@@ -16,7 +16,7 @@ struct ring_buffer;
 
 namespace polytrace {
 
-// A ring buffer, and its memory. `ring` is null if the kernel refused it.
+// A ring buffer, and its memory; neither if the kernel refused one of them.
 struct MappedRing {
   Fd map{-1};
   std::shared_ptr<struct ring_buffer> ring = nullptr;
