@@ -15,6 +15,12 @@ import { connect } from '@nats-io/transport-node';
 const PROGRAM = ['/usr/sbin/nats-server', '/usr/bin/nats-server'].find((path) => existsSync(path));
 /** Between two looks at the pages of a server. */
 const LOOK_MS = 50;
+/**
+ * On a busy machine, the leader sometimes does not learn how much room another server has, and finds `no suitable peers
+ * for placement` as long as the servers run. When they start again, they tell it again.
+ */
+const FIRST_START_MS = 15_000;
+const STARTS = 3;
 
 export interface ClusterOptions {
   /** Default 1. */
@@ -44,12 +50,14 @@ export class NatsCluster {
   readonly folder: string;
   readonly #options: ClusterOptions;
   readonly #servers: readonly Server[];
+  readonly #timeoutMs: number;
   #config: string;
 
   private constructor(options: ClusterOptions, servers: readonly Server[]) {
     this.folder = mkdtempSync(join(tmpdir(), 'polytrace-nats-'));
     this.#options = options;
     this.#servers = servers;
+    this.#timeoutMs = options.timeoutMs ?? 120_000;
     this.#config = options.config ?? '';
   }
 
@@ -63,8 +71,7 @@ export class NatsCluster {
     });
     const cluster = new NatsCluster(options, servers);
     try {
-      for (const server of servers) cluster.#spawn(server);
-      await cluster.ready();
+      await cluster.#start(STARTS);
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -136,14 +143,29 @@ export class NatsCluster {
 
   /** Ends all servers, and removes their data. */
   async stop(): Promise<void> {
-    await Promise.all(this.#servers.map((_, index) => this.kill(index)));
+    await this.#killAll();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #killAll(): Promise<void> {
+    await Promise.all(this.#servers.map((_, index) => this.kill(index)));
   }
 
   #server(index: number): Server {
     const server = this.#servers[index];
     if (server === undefined) throw new Error(`there is no server ${index}`);
     return server;
+  }
+
+  async #start(starts: number): Promise<void> {
+    for (const server of this.#servers) this.#spawn(server);
+    if (starts === 1) return this.ready();
+    try {
+      await this.ready(FIRST_START_MS);
+    } catch {
+      await this.#killAll();
+      await this.#start(starts - 1);
+    }
   }
 
   #spawn(server: Server): void {
@@ -173,40 +195,48 @@ export class NatsCluster {
   }
 
   /** Resolves when the running servers agree on a leader of JetStream, and each is healthy. */
-  async ready(): Promise<void> {
+  async ready(timeoutMs = this.#timeoutMs): Promise<void> {
+    const end = performance.now() + timeoutMs;
     const running = this.#servers.filter(({ process }) => process !== undefined);
     for (const { name, httpPort } of running) {
-      await this.#until(`${name} is ready`, async () => {
-        const health = await readPage(httpPort, 'healthz');
-        if (health?.['status'] !== 'ok') return false;
-        if (this.#servers.length === 1) return true;
-        const meta = (await readPage(httpPort, 'jsz'))?.['meta_cluster'] as { leader?: string } | undefined;
-        return meta?.leader !== undefined && meta.leader !== '';
-      });
+      await this.#until(
+        `${name} is ready`,
+        async () => {
+          const health = await readPage(httpPort, 'healthz');
+          if (health?.['status'] !== 'ok') return false;
+          if (this.#servers.length === 1) return true;
+          const meta = (await readPage(httpPort, 'jsz'))?.['meta_cluster'] as { leader?: string } | undefined;
+          return meta?.leader !== undefined && meta.leader !== '';
+        },
+        end,
+      );
     }
-    if (running.length === this.#servers.length && running.length > 1 && this.#config === '') await this.#place();
+    if (running.length === this.#servers.length && running.length > 1 && this.#config === '') await this.#place(end);
   }
 
   /** Resolves when the leader knows that each server has room: a stream on all of them can be made. */
-  async #place(): Promise<void> {
+  async #place(end: number): Promise<void> {
     const connection = await connect({ servers: [...this.urls()] });
     try {
       const { streams } = await jetstreamManager(connection);
-      await this.#until('the servers take streams', async () => {
-        try {
-          await streams.add({ name: 'PROBE', subjects: ['probe'], num_replicas: this.#servers.length });
-          return await streams.delete('PROBE');
-        } catch {
-          return false;
-        }
-      });
+      await this.#until(
+        'the servers take streams',
+        async () => {
+          try {
+            await streams.add({ name: 'PROBE', subjects: ['probe'], num_replicas: this.#servers.length });
+            return await streams.delete('PROBE');
+          } catch {
+            return false;
+          }
+        },
+        end,
+      );
     } finally {
       await connection.close();
     }
   }
 
-  async #until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + (this.#options.timeoutMs ?? 120_000);
+  async #until(what: string, isTrue: () => Promise<boolean>, end = performance.now() + this.#timeoutMs): Promise<void> {
     while (!(await isTrue())) {
       if (performance.now() > end) {
         throw new Error(`${what}: not in time\n${this.#servers.map((_, index) => this.log(index)).join('\n')}`);
