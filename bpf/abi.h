@@ -901,6 +901,8 @@ enum group_limit {
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
 	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */
 	GROUP_SLOT_BITS = 13, /* group_equal has 2^GROUP_SLOT_BITS slots; see enum group_hash */
+	GROUP_END_BYTES = 4, /* hashed bytes at the end of a value of Postfix */
+	GROUP_END_BITS = 12, /* of such a hash */
 	GROUP_ADDITIONS = 1 << 26, /* for group_rule.addition */
 };
 
@@ -937,7 +939,15 @@ struct group_header {
 	u64 numbers; /* bit n: a rule may match the number n; bit 63: a greater one */
 	u64 sets[PROCESS_WORDS]; /* each rule needs one of these process sets */
 	u64 scopes[SCOPE_WORDS]; /* each rule needs one of these scopes */
-	u64 postfix_ends[4]; /* bit n: a value of Postfix may end with the byte n */
+	/*
+	 * What values of Postfix may end with. Bits are set before a value is found, and cleared when nothing can find
+	 * it any more.
+	 */
+	u64 short_ends[4]; /* bit n: a value of fewer than GROUP_END_BYTES bytes ends with the byte n */
+	u64 ends[(1 << GROUP_END_BITS) / 64]; /* the hashes of the last bytes of the others; see is_end() */
+	u8 short_names; /* bit n: the last GROUP_END_BYTES of a value end with a slash and n more bytes */
+	u8 has_unrooted; /* not 0: a value of Equal or Prefix may begin without a slash */
+	u8 pad[6];
 };
 
 enum group_need { GROUP_NEEDS_NUMBER = 1, GROUP_NEEDS_SET = 2, GROUP_NEEDS_SCOPE = 4 };
@@ -1373,7 +1383,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(group_header, 120);
+ABI_SIZE(group_header, 128 + (1 << GROUP_END_BITS) / 8);
 ABI_SIZE(group_set, 16 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
 ABI_SIZE(group_rule, 48);
 ABI_SIZE(group_test, 24);

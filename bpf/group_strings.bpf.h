@@ -9,50 +9,7 @@
 #ifndef POLYTRACE_GROUP_STRINGS_BPF_H
 #define POLYTRACE_GROUP_STRINGS_BPF_H
 
-/* Values are indexes in group_sets. A key keeps its value as long as it is in a table. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, GROUP_SETS_MAX);
-	__type(key, struct trie_key);
-	__type(value, u32);
-} group_prefix SEC(".maps"), group_postfix SEC(".maps");
-
-/* A hash table of the values of Equal; see enum group_hash. A value that finds no empty slot is in group_prefix. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << GROUP_SLOT_BITS);
-	__type(key, u32);
-	__type(value, u64);
-} group_equal SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, GROUP_SETS_MAX);
-	__type(key, u32);
-	__type(value, struct group_set);
-} group_sets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct group_header);
-} group_header SEC(".maps");
-
-static __always_inline const struct group_header *get_group_header(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&group_header, &zero);
-}
-
-static __always_inline u32 lookup_rules(void *map, const void *key)
-{
-	const u32 *set = bpf_map_lookup_elem(map, key);
-
-	return set ? *set : GROUP_NO_SET;
-}
+#include "group_tables.bpf.h"
 
 static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64 candidates)
 {
@@ -164,13 +121,16 @@ static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 
 	return lookup_rules(&group_postfix, key);
 }
 
-/* False: the last byte of the string is that of no value. */
+/* False: no value of Postfix is at the end of the string. */
 static __always_inline bool may_end_with_postfix(const struct group_header *header, const struct string_buffer *buffer,
 						 u32 start)
 {
-	u32 last = buffer->bytes[STRING_END - 1];
+	u64 end = load_word(buffer, STRING_END - 8);
 
-	return start >= STRING_END || *(volatile u64 *)&header->postfix_ends[last / 64] >> (last % 64) & 1;
+	if (start >= STRING_END)
+		return false;
+	return is_short_end(header, end >> 56) ||
+	       (STRING_END - start >= GROUP_END_BYTES && is_end(header, end >> (64 - 8 * GROUP_END_BYTES)));
 }
 
 /* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */

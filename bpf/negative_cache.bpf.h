@@ -15,7 +15,6 @@
 #define POLYTRACE_NEGATIVE_CACHE_BPF_H
 
 #include "record.bpf.h"
-#include "string_tables.bpf.h"
 
 /*
  * The result of a look-up. Any other value is the index of an entry plus one: the caller may store the path in that
@@ -219,48 +218,11 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
 }
 
-/*
- * False: no value of Postfix is at the end of a string that ends with this name. `in_folder`: the string is a path, and
- * a slash is before the name.
- */
-static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, const bool in_folder)
-{
-	const volatile struct object_config *object = &config.objects[index];
-	u32 hashed = object->postfix.hashed;
-	u64 end;
-
-	if (!hashed)
-		return true;
-	if (length < hashed && (!in_folder || !(object->short_names >> length & 1)))
-		return false;
-	if (in_folder && length + 1 < hashed)
-		return true;
-	end = read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed);
-	/* only the first byte is missing */
-	if (in_folder && length < hashed)
-		end = (end & ~0xffULL) | '/';
-	return is_in_bitmap(&object->postfix, end);
-}
-
-/* The candidates that a name without a path can match: not those that need a path, or that only exclude. */
-static __always_inline u64 matchable_by_name(u32 index, u64 candidates)
-{
-	const volatile struct object_config *object = &config.objects[index];
-
-	return candidates & ~(object->rooted | object->excluding);
-}
-
-/* False: no candidate of matchable_by_name() matches this name. */
-static __always_inline bool may_match_name(u32 index, struct dentry *dentry, u32 length, u64 left)
-{
-	const volatile struct object_config *object = &config.objects[index];
-
-	if (!left)
-		return false;
-	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
-		return true;
-	return length && may_end_with_value(index, dentry, length, false);
-}
+#ifdef POLICY_GROUP
+#include "group_names.bpf.h"
+#else
+#include "name_filters.bpf.h"
+#endif
 
 /*
  * True if no candidate matches a file of this mount. The kernel has one mount for all pipes and one for all sockets,
@@ -269,11 +231,9 @@ static __always_inline bool may_match_name(u32 index, struct dentry *dentry, u32
 static __always_inline bool is_unmatched_in_mount(u32 index, struct dentry *dentry, struct vfsmount *mnt,
 						  u64 candidates)
 {
-	u64 left = matchable_by_name(index, candidates);
-
 	if ((u64)mnt == pipe_mount)
-		return !may_match_name(index, dentry, 0, left);
-	return (u64)mnt == socket_mount && !may_match_name(index, dentry, READ(dentry, d_name.len), left);
+		return !may_match_bare_name(index, dentry, 0, candidates);
+	return (u64)mnt == socket_mount && !may_match_bare_name(index, dentry, READ(dentry, d_name.len), candidates);
 }
 
 /*
@@ -309,7 +269,7 @@ static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, 
 	} else if (pipe_mount == UNKNOWN_MOUNT) {
 		learn_mount(&pipe_mount, dentry, mnt, MAGIC_PIPEFS);
 	}
-	return !may_match_name(index, dentry, length, matchable_by_name(index, candidates));
+	return !may_match_bare_name(index, dentry, length, candidates);
 }
 
 /* The entry is not valid any more. The next access to the path may store it again. */
@@ -342,14 +302,6 @@ static __always_inline u32 replace_entry(struct negative_entry *entry, u32 numbe
 	return number + 1;
 }
 
-static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64 candidates)
-{
-	const volatile struct object_config *object = &config.objects[index];
-
-	return candidates & object->postfix.table.used &&
-	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
-}
-
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
 static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
 					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
@@ -361,7 +313,7 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	if (unlikely(!entry))
 		return CACHE_BYPASS;
 	if (likely(entry->key == key)) {
-		if (unlikely(may_name_match(index, dentry, candidates)))
+		if (unlikely(may_match_name_in_folder(index, dentry, candidates)))
 			return FOLDER_UNDECIDED;
 		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, true)))
 			return CACHE_HIT;
@@ -370,13 +322,13 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	marks = entry->last_miss ^ key;
 	if (marks == HAS_VALUES)
 		return FOLDER_UNDECIDED;
-	if (marks == NAMES_DECIDE && may_name_match(index, dentry, candidates))
+	if (marks == NAMES_DECIDE && may_match_name_in_folder(index, dentry, candidates))
 		return FOLDER_UNDECIDED;
 	result = replace_entry(entry, number, key);
 	if (result == CACHE_BYPASS)
 		return CACHE_BYPASS;
 	/* after the counts were read */
-	if (may_name_match(index, dentry, candidates)) {
+	if (may_match_name_in_folder(index, dentry, candidates)) {
 		entry->last_miss = key | NAMES_DECIDE;
 		return FOLDER_UNDECIDED;
 	}
@@ -454,25 +406,6 @@ static __always_inline bool is_cacheable_walk(const struct string_buffer *buffer
 	struct vfsmount *root = KERNEL(vfsmount, buffer->walk.root_mnt);
 
 	return !(buffer->walk.flags & ~STRING_UNREACHABLE) && (u64)READ(root, mnt_root) == buffer->walk.root_dentry;
-}
-
-/*
- * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
- * that the folder does not begin with. A path of another file is not too long for the buffer.
- */
-static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
-{
-	u32 start = buffer->walk.start, length = STRING_END - start - name;
-	const struct match_entry *entry;
-	struct trie_key *key;
-
-	if (start < STRING_HEADROOM || start > STRING_END || length > FILTER_STRING_MAX)
-		return true;
-	key = (void *)&buffer->bytes[start - 5];
-	key->slot = config.objects[index].slot | FOLDER_SLOT;
-	key->prefix_bits = 8 + 8 * length;
-	entry = bpf_map_lookup_elem(&string_prefix, key);
-	return entry && entry->match == length;
 }
 
 /*

@@ -5,6 +5,7 @@
 
 #include "filters.bpf.h"
 #include "record.bpf.h"
+#include "string_tables.bpf.h"
 #include "negative_cache.bpf.h"
 
 struct equal_key {

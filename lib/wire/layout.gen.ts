@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '0ce7cecc8598acd7';
+export const LAYOUT_HASH = 'c46a5c142547803b';
 
 /** enum event_type */
 export const EventType = {
@@ -1106,6 +1106,8 @@ export const GroupLimit = {
   GROUP_STRING_MAX: 254,
   GROUP_EQUAL_MAX: 64,
   GROUP_SLOT_BITS: 13,
+  GROUP_END_BYTES: 4,
+  GROUP_END_BITS: 12,
   GROUP_ADDITIONS: 67108864,
 } as const;
 
@@ -1127,7 +1129,7 @@ export const GroupSetIndex = {
 
 /** struct group_header */
 export const GroupHeader = {
-  sizeof: 120,
+  sizeof: 640,
   generation: 0,
   longestPrefix: 8,
   longestPostfix: 9,
@@ -1144,9 +1146,14 @@ export const GroupHeader = {
   scopes: 56,
   scopesStride: 8,
   scopesLength: 4,
-  postfixEnds: 88,
-  postfixEndsStride: 8,
-  postfixEndsLength: 4,
+  shortEnds: 88,
+  shortEndsStride: 8,
+  shortEndsLength: 4,
+  ends: 120,
+  endsStride: 8,
+  endsLength: 64,
+  shortNames: 632,
+  hasUnrooted: 633,
 } as const;
 
 /** enum group_need */

@@ -36,8 +36,11 @@ ${onlyProgram}`;
 
 const prefixSelector = (...prefixes: readonly string[]): string => selector('Prefix', ...prefixes);
 
-/** With a substring among the values, only single paths are cached. Otherwise, whole folders are. */
-type Cached = 'paths' | 'folders';
+/**
+ * With a substring among the values, only single paths are cached. Otherwise, whole folders are. In a group, policies come
+ * and go beside the hook.
+ */
+type Cached = 'paths' | 'folders' | 'folders of a group';
 const watchedSelectors = (cached: Cached, ...prefixes: readonly string[]): string =>
   [prefixSelector(...prefixes), ...(cached === 'paths' ? [selector('SubString', '?')] : [])].join('\n');
 
@@ -75,11 +78,13 @@ async function compareHooks(
   attach: 'fentry' | 'kprobe',
   run: () => void | Promise<void>,
   locks: typeof findLocks = withoutHold,
+  inGroup = false,
 ): Promise<Reports> {
   const recording = await Recording.open(undefined, { attach });
   try {
     negativeCache.findLocks = locks;
     await recording.tracer.addPolicy({ yaml: kprobePolicy('cached', hook) });
+    if (inGroup) await addToGroup(recording, hook);
     negativeCache.findLocks = () => undefined;
     await recording.tracer.addPolicy({ yaml: kprobePolicy('reference', hook) });
     const events = await recording.eventsDuring(run);
@@ -96,6 +101,22 @@ async function compareHooks(
   }
 }
 
+/** Adds policies that match nothing, and removes some of them. */
+async function addToGroup({ tracer }: Recording, hook: string): Promise<void> {
+  const shape = hook.slice(0, hook.indexOf('selectors:'));
+  const beside = [
+    selector('Equal', '/nowhere/a', '/srv/nowhere'),
+    selector('Postfix', '.nowhere', '/no', '/u/v'),
+    selector('Prefix', '/nowhere/b'),
+  ];
+  for (const [i, each] of beside.entries()) {
+    for (const name of [`beside-${i}`, `gone-${i}`])
+      await tracer.addPolicy({ yaml: kprobePolicy(name, `${shape}selectors:\n${each}`) });
+    await tracer.removePolicy(`gone-${i}`);
+  }
+  for (const policy of tracer.policies()) assert.equal(policy.hooks[0]?.grouped, true, policy.name);
+}
+
 function eventPath({ args: [file] }: ProcessKprobeEvent): string {
   return file !== undefined && 'path' in file ? file.path : '';
 }
@@ -108,7 +129,7 @@ const compareOnOverlay = (cached: Cached, folder: string, locks = withoutHold, .
   const hook = fileHook(watchedSelectors(cached, join(folder, 'watched'), '/watched'));
   execFileSync('modprobe', ['overlay']);
   const run = (): void => void execFileSync(OVERLAY_PROGRAM, args, { stdio: 'inherit' });
-  return compareHooks(hook, 'fentry', run, locks);
+  return compareHooks(hook, 'fentry', run, locks, cached === 'folders of a group');
 };
 
 const compareAfterChanges = (
@@ -121,7 +142,7 @@ const compareAfterChanges = (
   mkdirSync(folder);
   const hook = fileHook(watchedSelectors(cached, join(folder, 'watched'), '/watched'));
   const run = (): void => void execFileSync(PROGRAM, [folder, ...settled], { stdio: 'inherit' });
-  return compareHooks(hook, attach, run, locks);
+  return compareHooks(hook, attach, run, locks, cached === 'folders of a group');
 };
 
 function mountExt4(place: string): void {
@@ -150,10 +171,15 @@ function testNegativeCache(this: Mocha.Suite): void {
   });
   after(() => Recording.closeCached());
 
-  for (const [i, attach] of BOTH_MECHANISMS.entries()) {
-    const kind = i === 0 ? 'folders' : 'paths';
+  for (const [kind, attach] of [
+    ['folders', BOTH_MECHANISMS[0]],
+    ['paths', BOTH_MECHANISMS[1]],
+    ['folders of a group', 'fentry'],
+    ['folders of a group', 'kprobe'],
+  ] as const) {
     it(`after every change of a path on tmpfs, by ${attach}, with ${kind}`, async () => {
-      const { cached, reference } = await compareAfterChanges(kind, `/srv/negative-cache-${attach}`, attach);
+      const folder = `/srv/negative-cache-${attach}-${kind.replaceAll(' ', '-')}`;
+      const { cached, reference } = await compareAfterChanges(kind, folder, attach);
       assert.ok(reference.length > 500, `only ${reference.length} events`);
       assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
     });
@@ -175,6 +201,7 @@ function testNegativeCache(this: Mocha.Suite): void {
   for (const [kind, folder, ...stable] of [
     ['folders', '/srv/overlay'],
     ['paths', '/srv/ext4/overlay', 'stable'],
+    ['folders of a group', '/srv/overlay-group'],
   ] as const) {
     it(`after every change of a path or a layer on overlayfs, with ${kind}: ${folder}`, async () => {
       const { cached, reference } = await compareOnOverlay(kind, folder, withoutHold, folder, ...stable);
@@ -208,6 +235,7 @@ function testNegativeCache(this: Mocha.Suite): void {
   for (const [kind, folder, ...stableReads] of [
     ['folders', '/srv/negative-cache-wrong'],
     ['paths', '/srv/ext4/negative-cache-wrong', 'stable'],
+    ['folders of a group', '/srv/negative-cache-group-wrong'],
   ] as const) {
     it(`these tests fail where changes are not noticed, with ${kind}: ${folder}`, async () => {
       const { cached, reference } = await compareAfterChanges(kind, folder, 'fentry', noLocks, ...stableReads);
@@ -255,12 +283,16 @@ function testNegativeCache(this: Mocha.Suite): void {
     'names that exclude': selector('NotPostfix', 'e', 's', 'l', 'x', 'd', '9', 't'),
   };
 
-  for (const [what, selectors] of Object.entries(namesHooks)) {
-    it(`names without a path, and whole folders: ${what}`, async () => {
+  const both = Object.entries(namesHooks).flatMap(([what, selectors]) => {
+    const canBeInGroup = !/Not(Equal|Prefix|Postfix)/.test(selectors);
+    return (canBeInGroup ? [false, true] : [false]).map((inGroup) => ({ what, selectors, inGroup }));
+  });
+  for (const { what, selectors, inGroup } of both) {
+    it(`names without a path, and whole folders${inGroup ? ', in a group' : ''}: ${what}`, async () => {
       rmSync(namesFolder, { recursive: true, force: true });
       mkdirSync(namesFolder);
       const run = (): void => void execFileSync(NAMES_PROGRAM, [namesFolder], { stdio: 'inherit' });
-      const { cached, reference } = await compareHooks(fileHook(selectors), 'fentry', run);
+      const { cached, reference } = await compareHooks(fileHook(selectors), 'fentry', run, withoutHold, inGroup);
       assert.ok(reference.length > 20, `only ${reference.length} events`);
       assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
     });

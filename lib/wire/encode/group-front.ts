@@ -4,6 +4,7 @@
  */
 import { GroupHeader, GroupNeed, GroupTestKind, IntOp } from '../layout.gen.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
+import { writeBits } from './group-names.js';
 
 /** Numbers from here on share one bit. */
 const GREATER = 63;
@@ -56,13 +57,6 @@ export class GroupFront {
     writeBits(view, at + GroupHeader.sets, this.#sets);
     writeBits(view, at + GroupHeader.scopes, this.#scopes);
   }
-}
-
-function writeBits(view: DataView, at: number, counts: Uint32Array): void {
-  counts.forEach((count, bit) => {
-    const byte = at + (bit >> 3);
-    if (count > 0) view.setUint8(byte, view.getUint8(byte) | (1 << (bit & 7)));
-  });
 }
 
 /** The bits of the numbers with which the comparisons of the slot can hold. */

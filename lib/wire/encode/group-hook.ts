@@ -406,7 +406,12 @@ function withoutFilters({ intTable, ...value }: CompiledValue): CompiledValue {
 export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): EncodedHook {
   const encoded = encodeHook(toBareHook(hook), context);
   const config = encoded.config.slice();
-  if (firstString(hook) !== undefined) config[HookConfig.objects + ObjectConfig.filtered] = 1;
+  const first = firstString(hook);
+  if (first !== undefined) {
+    config[HookConfig.objects + ObjectConfig.filtered] = 1;
+    const { class: own } = READS[(hookValues(hook)[first] as CompiledValue).type];
+    config[HookConfig.objects + ObjectConfig.folders] = Number(own === 'path');
+  }
   const number = hookValues(hook).findIndex(({ type }) => READS[type].class === 'number');
   config[HookConfig.frontSlot] = number < 0 ? AbiLimit.HOOK_VALUES_MAX : number;
   return { ...encoded, config };

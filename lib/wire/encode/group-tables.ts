@@ -19,6 +19,7 @@ import {
 import { encodeSelector } from './actions.js';
 import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
+import { GroupNames } from './group-names.js';
 import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
 
 /** Entries, or keys, of one map. */
@@ -90,12 +91,11 @@ export class GroupTables {
   };
   readonly #special = new Map<number, RuleSet>();
   readonly #equal = new EqualSlots();
-  /** Keys of `postfix` by their first byte, which is the last one of the strings. */
-  readonly #postfixEnds = new Uint32Array(256);
   readonly #freeSets: number[] = [];
   readonly #rules: Runs;
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
   readonly #front: GroupFront;
+  readonly #names = new GroupNames();
   readonly #longest = { prefix: 0, postfix: 0, number: 0, network: 0 };
   /** The slot whose number or address is looked up: see GroupRuleSource. */
   #numberSlot: number | undefined;
@@ -140,6 +140,7 @@ export class GroupTables {
     const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
     this.#members.set(hook, member);
     this.#front.count(rules, 1);
+    const folders = this.#names.add(rules);
     if (keys.flat().some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
     const changed = new Set<RuleSet>();
     const created: { readonly table: Table; readonly set: RuleSet }[] = [];
@@ -171,6 +172,7 @@ export class GroupTables {
           created.map(({ set }) => set),
           true,
         ),
+        ...encodeFolders(folders, true),
         // a program that sees the new generation must see the new lengths, too
         before,
         this.#encodeHeader(),
@@ -195,7 +197,6 @@ export class GroupTables {
         for (const each of beginnings(sets, key)) for (const other of each.own) setBit(set.bytes, other);
         if (slot === undefined) this.#longest[table] = Math.max(this.#longest[table], key.length);
       }
-      if (table === 'postfix') this.#countEnd(key, 1);
       sets.set(key, set);
       created.push({ table, set });
     }
@@ -208,11 +209,6 @@ export class GroupTables {
       setBit(longer.bytes, rule);
       changed.add(longer);
     }
-  }
-
-  #countEnd(postfix: string, sign: 1 | -1): void {
-    const end = postfix.charCodeAt(0);
-    this.#postfixEnds[end] = (this.#postfixEnds[end] ?? 0) + sign;
   }
 
   /** Must be called when the hook's own program reports nothing more. */
@@ -241,12 +237,13 @@ export class GroupTables {
   }
 
   #listDeletedKeys(member: Member): TableChange[] {
-    return TABLES.flatMap((table) => {
+    const keys = TABLES.flatMap((table) => {
       const sets = [...this.#tables[table].values()].filter(
         ({ own, slot }) => slot === undefined && hasOnlyRulesOf(own, member),
       );
       return sets.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, sets, false) }];
     });
+    return [...keys, ...encodeFolders(this.#names.ownFolders(member.rules), false)];
   }
 
   /** Must be called when no program can still see the rules and the deleted keys. Their numbers are free afterwards. */
@@ -262,11 +259,11 @@ export class GroupTables {
         (sets as Map<unknown, RuleSet>).delete(key);
         this.#freeSets.push(set.index);
         if (set.slot !== undefined) this.#equal.release(set.slot);
-        if (sets === this.#tables.postfix) this.#countEnd(set.key, -1);
       }
     }
     this.#members.delete(hook);
     this.#front.count(member.rules, -1);
+    this.#names.remove(member.rules);
     this.#rules.release(member.firstRule, member.rules.length);
     this.#tests.release(member.firstTest, member.tests);
     return [{ map: 'group_sets', bytes: encodeSets(changed) }, this.#encodeHeader()];
@@ -283,6 +280,7 @@ export class GroupTables {
           bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
       }
     }
+    for (const folder of this.#names.ownFolders(member.rules)) bytes += NODE_BYTES + folder.length;
     return bytes;
   }
 
@@ -310,11 +308,8 @@ export class GroupTables {
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
     entry.setUint8(U32 + GroupHeader.hasEqual, Number(this.#equal.size > 0));
-    this.#postfixEnds.forEach((count, end) => {
-      const at = U32 + GroupHeader.postfixEnds + (end >> 3);
-      if (count > 0) entry.setUint8(at, entry.getUint8(at) | (1 << (end & 7)));
-    });
     this.#front.encode(entry, U32);
+    this.#names.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
 }
@@ -456,6 +451,16 @@ function encodeKeys(table: Table, sets: readonly RuleSet[], withSets: boolean): 
   return concatBytes(
     sets.flatMap(({ key, index }) => [KEY_ENCODERS[table](key), ...(withSets ? [encodeU32(index)] : [])]),
   );
+}
+
+/** The keys of folders. `withLengths`: each is followed by the length of the folder. */
+function encodeFolders(folders: readonly string[], withLengths: boolean): TableChange[] {
+  if (folders.length === 0) return [];
+  const entries = folders.flatMap((folder) => [
+    encodeStringKey(folder),
+    ...(withLengths ? [encodeU32(folder.length)] : []),
+  ]);
+  return [{ map: 'group_folders', bytes: concatBytes(entries) }];
 }
 
 function encodeStringKey(key: string): Uint8Array {

@@ -107,6 +107,7 @@ describe('groups of hooks', () => {
       'put 101 group_rules',
       'put 101 group_sets',
       'put 101 group_equal',
+      'put 101 group_folders',
       'put 101 group_header',
       'put 101 group_header',
       'put 101 group_rules',
@@ -226,7 +227,7 @@ describe('groups of hooks', () => {
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);
       await end;
       const calls = session.take();
-      const steps = calls.filter((call) => !/^put 101 group_(sets|equal|header)/.test(call));
+      const steps = calls.filter((call) => !/^put 101 group_(sets|equal|folders|header)/.test(call));
       assert.deepEqual(steps, [
         'allocate f',
         'addHook 101 group_fentry_direct',

@@ -13,12 +13,14 @@ import {
   GroupSetIndex,
   IntKey,
   RateScope,
+  StringHash,
   TrieKey,
 } from '../../../../lib/wire/layout.gen.js';
 
 const KEY_SIZES: Readonly<Record<string, number>> = {
   group_prefix: TrieKey.sizeof,
   group_postfix: TrieKey.sizeof,
+  group_folders: TrieKey.sizeof,
   group_numbers: IntKey.sizeof,
   group_networks: AddressKey.sizeof,
 };
@@ -74,8 +76,8 @@ class Maps {
     });
   }
 
-  /** The set of the longest key that the string begins with. */
-  lookup(map: 'group_prefix' | 'group_postfix', string: string): number {
+  /** The value of the longest key that the string begins with. */
+  lookup(map: 'group_prefix' | 'group_postfix' | 'group_folders', string: string): number {
     const keys = [...this.map(map)].flatMap(([key, value]) => {
       const bits = Buffer.from(key, 'latin1').readUInt32LE(TrieKey.prefixBits);
       const text = key.slice(TrieKey.string, TrieKey.string + bits / 8 - 1);
@@ -112,10 +114,32 @@ class Maps {
     return isShort && bytes === string.padEnd(GroupLimit.GROUP_EQUAL_MAX, '\0') ? index : 0;
   }
 
-  /** False: no value of Postfix ends with the last byte of the string. */
+  #headerBit(at: number, bit: number): boolean {
+    return ((this.header.getUint8(at + (bit >> 3)) >> (bit & 7)) & 1) === 1;
+  }
+
+  /** False: no value of Postfix is at the end of the string. */
   mayEnd(string: string): boolean {
-    const last = string.charCodeAt(string.length - 1);
-    return ((this.header.getUint8(GroupHeader.postfixEnds + (last >> 3)) >> (last & 7)) & 1) === 1;
+    const isShort = this.#headerBit(GroupHeader.shortEnds, string.charCodeAt(string.length - 1));
+    return isShort || (string.length >= GroupLimit.GROUP_END_BYTES && this.#hasEnd(string));
+  }
+
+  #hasEnd(string: string): boolean {
+    const bytes = Buffer.from(string.slice(-GroupLimit.GROUP_END_BYTES), 'latin1').readUInt32LE();
+    const hash = Math.imul(bytes, StringHash.STRING_HASH_FACTOR) >>> (32 - GroupLimit.GROUP_END_BITS);
+    return this.#headerBit(GroupHeader.ends, hash);
+  }
+
+  /** As the program does it for the name of a file in any folder. */
+  mayEndName(name: string): boolean {
+    if (this.#headerBit(GroupHeader.shortEnds, name.charCodeAt(name.length - 1))) return true;
+    const missing = GroupLimit.GROUP_END_BYTES - name.length;
+    if (missing > 0 && !this.#headerBit(GroupHeader.shortNames, name.length)) return false;
+    return missing > 1 || this.#hasEnd(missing === 1 ? `/${name}` : name);
+  }
+
+  hasFolder(folder: string): boolean {
+    return this.lookup('group_folders', folder) === folder.length;
   }
 
   get header(): DataView {
@@ -177,13 +201,19 @@ const networkRule = (slot: number, ...networks: readonly (readonly [bytes: reado
   networks: new Map([[slot, networks.map(([bytes, bits]) => ({ family: 4 as const, bytes, bits }))]]),
 });
 
+/** Returns a function that chooses a number below the given one. */
+function randomChoice(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
 describe('tables of a group', () => {
   it('agree with a plain comparison while random hooks come and go', () => {
-    let state = 3;
-    const pick = <T>(choices: readonly T[]): T => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
-    };
+    const random = randomChoice(3);
+    const pick = <T>(choices: readonly T[]): T => choices[random(choices.length)] as T;
     const randomText = (): string => Array.from({ length: pick([1, 2, 3, 4]) }, () => pick(['a', 'b', '/'])).join('');
     const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
     const hooks = new Map<number, (readonly Way[])[]>();
@@ -217,7 +247,7 @@ describe('tables of a group', () => {
     }
     for (const hook of hooks.keys()) remove(maps, tables, hook);
     assert.equal(tables.size, 0);
-    for (const name of ['group_prefix', 'group_postfix']) assert.equal(maps.map(name).size, 0);
+    for (const name of ['group_prefix', 'group_postfix', 'group_folders']) assert.equal(maps.map(name).size, 0);
     assert.deepEqual(
       [...maps.map('group_equal').values()].filter((slot) => slot.getBigUint64(0) !== 0n),
       [],
@@ -249,6 +279,55 @@ describe('tables of a group', () => {
       for (const name of names(hook).slice(0, 5)) check(name, [`${hook}.0`]);
       check(`/folder/${hook}`, []);
     }
+  });
+
+  it('all names of a folder that has no value lead to the same rules, except those that may end with a Postfix', () => {
+    const pick = randomChoice(5);
+    const randomText = (longest: number): string =>
+      Array.from({ length: 1 + pick(longest) }, () => ['a', 'b', '/'][pick(3)]).join('');
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
+    const hooks = new Set<number>();
+    let [whole, undecided] = [0, 0];
+    for (let round = 0; round < 400; round++) {
+      if (hooks.size > 6) {
+        const gone = [...hooks][pick(hooks.size)] as number;
+        remove(maps, tables, gone);
+        hooks.delete(gone);
+      } else {
+        const operator = (['Equal', 'Prefix', 'Postfix'] as const)[pick(3)] ?? 'Equal';
+        const root = operator === 'Postfix' ? '' : '/';
+        add(maps, tables, round, [makeRule(0, [[operator, `${root}${randomText(7)}`]])]);
+        hooks.add(round);
+      }
+      const find = (string: string): string[] =>
+        [maps.lookupStart(string), maps.lookup('group_postfix', [...string].reverse().join(''))].flatMap((set) =>
+          maps.rules(set),
+        );
+      const folder = `/${randomText(4)}/`.replace(/\/+/g, '/');
+      const names = ['a', 'b', 'ab', 'bb', 'aba', 'bab', 'abab', 'aabba', 'bbabab'];
+      const first = `${folder}${names[pick(names.length)]}`;
+      if (maps.hasFolder(folder) || find(first).length > 0) continue;
+      for (const name of names) {
+        if (maps.mayEndName(name)) undecided++;
+        else {
+          whole++;
+          assert.deepEqual(find(`${folder}${name}`), [], `round ${round}, ${folder}${name}`);
+        }
+      }
+    }
+    assert.ok(whole > 100 && undecided > 100, `${whole} ${undecided}`);
+  });
+
+  it('a name without a path may match a value without a slash, and an end', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
+    const isUnrooted = (): number => maps.header.getUint8(GroupHeader.hasUnrooted);
+    add(maps, tables, 1, [makeRule(0, [['Equal', '/a']]), makeRule(1, [['Postfix', 'TCP']])]);
+    assert.equal(isUnrooted(), 0);
+    assert.deepEqual([maps.mayEnd('TCP'), maps.mayEnd('UNIX')], [true, false]);
+    add(maps, tables, 2, [makeRule(0, [['Prefix', 'memfd:']])]);
+    assert.equal(isUnrooted(), 1);
+    remove(maps, tables, 2);
+    assert.equal(isUnrooted(), 0);
   });
 
   it('the newest hook comes first, or last, and its selectors in their order', () => {

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the negative cache asks about the filters of a path. group_names.bpf.h has the answers of a group. */
+#ifndef POLYTRACE_NAME_FILTERS_BPF_H
+#define POLYTRACE_NAME_FILTERS_BPF_H
+
+#include "string_tables.bpf.h"
+
+/*
+ * False: no value of Postfix is at the end of a string that ends with this name. `in_folder`: the string is a path, and
+ * a slash is before the name.
+ */
+static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, const bool in_folder)
+{
+	const volatile struct object_config *object = &config.objects[index];
+	u32 hashed = object->postfix.hashed;
+	u64 end;
+
+	if (!hashed)
+		return true;
+	if (length < hashed && (!in_folder || !(object->short_names >> length & 1)))
+		return false;
+	if (in_folder && length + 1 < hashed)
+		return true;
+	end = read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed);
+	/* only the first byte is missing */
+	if (in_folder && length < hashed)
+		end = (end & ~0xffULL) | '/';
+	return is_in_bitmap(&object->postfix, end);
+}
+
+/* False: no candidate matches this name, which has no path. */
+static __always_inline bool may_match_bare_name(u32 index, struct dentry *dentry, u32 length, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+	/* those that need a path, or that only exclude, do not match */
+	u64 left = candidates & ~(object->rooted | object->excluding);
+
+	if (!left)
+		return false;
+	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
+		return true;
+	return length && may_end_with_value(index, dentry, length, false);
+}
+
+/* False: no value of Postfix is at the end of the path of a file with this name. */
+static __always_inline bool may_match_name_in_folder(u32 index, struct dentry *dentry, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+
+	return candidates & object->postfix.table.used &&
+	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
+}
+
+/*
+ * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
+ * that the folder does not begin with. A path of another file is not too long for the buffer.
+ */
+static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
+{
+	u32 start = buffer->walk.start, length = STRING_END - start - name;
+	const struct match_entry *entry;
+	struct trie_key *key;
+
+	if (start < STRING_HEADROOM || start > STRING_END || length > FILTER_STRING_MAX)
+		return true;
+	key = (void *)&buffer->bytes[start - 5];
+	key->slot = config.objects[index].slot | FOLDER_SLOT;
+	key->prefix_bits = 8 + 8 * length;
+	entry = bpf_map_lookup_elem(&string_prefix, key);
+	return entry && entry->match == length;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/**
+ * What the negative cache of a group asks about its values (bpf/group_names.bpf.h): the folders of Equal and Prefix, and
+ * the ends of Postfix. Pure.
+ */
+import { GroupHeader, GroupLimit, StringHash } from '../layout.gen.js';
+import type { GroupRuleSource } from './group-hook.js';
+
+const SLASH = '/';
+
+/** Counts, for each folder and each end, the hooks or values that have it. */
+export class GroupNames {
+  readonly #folders = new Map<string, number>();
+  readonly #shortEnds = new Uint32Array(256);
+  readonly #ends = new Uint32Array(1 << GroupLimit.GROUP_END_BITS);
+  readonly #shortNames = new Uint32Array(GroupLimit.GROUP_END_BYTES);
+  #unrooted = 0;
+
+  /** Adds the rules of a hook. Returns the folders that no other hook has. */
+  add(rules: readonly GroupRuleSource[]): string[] {
+    const folders = listFolders(rules);
+    const added = folders.filter((folder) => !this.#folders.has(folder));
+    for (const folder of folders) this.#folders.set(folder, (this.#folders.get(folder) ?? 0) + 1);
+    this.#count(rules, 1);
+    return added;
+  }
+
+  remove(rules: readonly GroupRuleSource[]): void {
+    for (const folder of listFolders(rules)) {
+      const left = (this.#folders.get(folder) ?? 0) - 1;
+      if (left > 0) this.#folders.set(folder, left);
+      else this.#folders.delete(folder);
+    }
+    this.#count(rules, -1);
+  }
+
+  /** The folders that only this hook has. */
+  ownFolders(rules: readonly GroupRuleSource[]): string[] {
+    return listFolders(rules).filter((folder) => this.#folders.get(folder) === 1);
+  }
+
+  #count(rules: readonly GroupRuleSource[], sign: 1 | -1): void {
+    for (const { strings } of rules) {
+      if (strings === undefined) continue;
+      if (strings.table === 'postfix') for (const key of strings.keys) this.#countEnd(key, sign);
+      else this.#unrooted += sign * strings.keys.filter((key) => !key.startsWith(SLASH)).length;
+    }
+  }
+
+  /** `key`: a value of Postfix, reversed. */
+  #countEnd(key: string, sign: 1 | -1): void {
+    const { GROUP_END_BYTES: hashed } = GroupLimit;
+    if (key.length < hashed) {
+      addAt(this.#shortEnds, key.charCodeAt(0), sign);
+      return;
+    }
+    addAt(this.#ends, hashEnd(key), sign);
+    const name = key.indexOf(SLASH);
+    if (name >= 0 && name < hashed) addAt(this.#shortNames, name, sign);
+  }
+
+  /** Writes the members of struct group_header. */
+  encode(view: DataView, at: number): void {
+    writeBits(view, at + GroupHeader.shortEnds, this.#shortEnds);
+    writeBits(view, at + GroupHeader.ends, this.#ends);
+    writeBits(view, at + GroupHeader.shortNames, this.#shortNames);
+    view.setUint8(at + GroupHeader.hasUnrooted, Number(this.#unrooted > 0));
+  }
+}
+
+/** Sets the bit of each count that is not 0. */
+export function writeBits(view: DataView, at: number, counts: Uint32Array): void {
+  counts.forEach((count, bit) => {
+    const byte = at + (bit >> 3);
+    if (count > 0) view.setUint8(byte, view.getUint8(byte) | (1 << (bit & 7)));
+  });
+}
+
+function addAt(counts: Uint32Array, index: number, sign: 1 | -1): void {
+  counts[index] = (counts[index] ?? 0) + sign;
+}
+
+/** Each with a slash at its end. A key of Equal ends with NUL. */
+function listFolders(rules: readonly GroupRuleSource[]): string[] {
+  const keys = rules.flatMap(({ strings }) => (strings?.table === 'prefix' ? strings.keys : []));
+  const folders = new Set(keys.map((key) => key.slice(0, key.lastIndexOf(SLASH) + 1)));
+  return [...folders].filter((folder) => folder !== '');
+}
+
+/** The hash of the last bytes of a value, as is_end() of bpf/group_tables.bpf.h computes it. */
+function hashEnd(key: string): number {
+  let bytes = 0;
+  for (let i = 0; i < GroupLimit.GROUP_END_BYTES; i++) bytes = (bytes << 8) | key.charCodeAt(i);
+  return Math.imul(bytes, StringHash.STRING_HASH_FACTOR) >>> (32 - GroupLimit.GROUP_END_BITS);
+}
