@@ -7,15 +7,7 @@ import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import {
-  copyProgram,
-  argumentValue,
-  fileHook,
-  kernel,
-  kprobeEvents,
-  kprobePolicy,
-  Recording,
-} from './support.js';
+import { copyProgram, argumentValue, fileHook, kernel, kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const PROGRAM = '/tmp/negative-cache';
 const OVERLAY_PROGRAM = '/tmp/negative-cache-overlay';
