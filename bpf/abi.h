@@ -1127,7 +1127,7 @@ struct negative_entry {
 	u64 mnt;
 	u64 root_dentry, root_mnt; /* of the process */
 	u32 rename_seq, mount_seq; /* sequence counts of rename_lock and mount_lock */
-	u64 hash_len; /* of the name; in an entry for a whole folder, the length of a name: see has_same_end() */
+	u64 hash_len; /* of the name; unused in an entry for a whole folder */
 	u64 name[4];
 	u64 parent_inode; /* inode number of the folder that contains the name */
 	u64 parent_ctime; /* ctime of the folder, if users can set generations on this file system; else 0 */

@@ -6,9 +6,11 @@
 #include "group_tables.bpf.h"
 
 /* As in name_filters.bpf.h. */
-static __always_inline bool may_end_with_value(const struct group_header *header, u64 end, u32 length,
+static __always_inline bool may_end_with_value(const struct group_header *header, struct dentry *dentry, u32 length,
 					       const bool in_folder)
 {
+	u64 end = read_word(name_address(dentry, length) + length - 8);
+
 	if (is_short_end(header, end >> 56))
 		return true;
 	if (length < GROUP_END_BYTES && (!in_folder || !(*(volatile u8 *)&header->short_names >> length & 1)))
@@ -30,24 +32,17 @@ static __always_inline bool may_match_bare_name(u32 index __attribute__((unused)
 
 	if (!header || *(volatile u8 *)&header->has_unrooted)
 		return true;
-	return length && header->longest_postfix &&
-	       may_end_with_value(header, end_of_name(dentry, length), length, false);
-}
-
-/* As in name_filters.bpf.h. */
-static __always_inline bool has_ends(u32 index __attribute__((unused)), u64 candidates __attribute__((unused)))
-{
-	const struct group_header *header = get_group_header();
-
-	return !header || header->longest_postfix;
+	return length && header->longest_postfix && may_end_with_value(header, dentry, length, false);
 }
 
 /* False: no value of Postfix is at the end of the path of a file with this name. */
-static __always_inline bool may_match_in_folder(u32 index __attribute__((unused)), u64 end, u32 length)
+static __always_inline bool may_match_name_in_folder(u32 index __attribute__((unused)), struct dentry *dentry,
+						     u64 candidates __attribute__((unused)))
 {
 	const struct group_header *header = get_group_header();
 
-	return !header || may_end_with_value(header, end, length, true);
+	return !header ||
+	       (header->longest_postfix && may_end_with_value(header, dentry, READ(dentry, d_name.len), true));
 }
 
 /* The folders of the values of Equal and Prefix, with a slash at the end. The values are their lengths. */

@@ -6,13 +6,14 @@
 #include "string_tables.bpf.h"
 
 /*
- * False: no value of Postfix is at the end of a string that ends with this name. `end`: the result of end_of_name().
- * `in_folder`: the string is a path, and a slash is before the name.
+ * False: no value of Postfix is at the end of a string that ends with this name. `in_folder`: the string is a path, and
+ * a slash is before the name.
  */
-static __always_inline bool may_end_with_value(u32 index, u64 end, u32 length, const bool in_folder)
+static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry, u32 length, const bool in_folder)
 {
 	const volatile struct object_config *object = &config.objects[index];
 	u32 hashed = object->postfix.hashed;
+	u64 end;
 
 	if (!hashed)
 		return true;
@@ -20,7 +21,7 @@ static __always_inline bool may_end_with_value(u32 index, u64 end, u32 length, c
 		return false;
 	if (in_folder && length + 1 < hashed)
 		return true;
-	end >>= 64 - 8 * hashed;
+	end = read_word(name_address(dentry, length) + length - 8) >> (64 - 8 * hashed);
 	/* only the first byte is missing */
 	if (in_folder && length < hashed)
 		end = (end & ~0xffULL) | '/';
@@ -38,19 +39,16 @@ static __always_inline bool may_match_bare_name(u32 index, struct dentry *dentry
 		return false;
 	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
 		return true;
-	return length && may_end_with_value(index, end_of_name(dentry, length), length, false);
-}
-
-/* True if the end of a name decides whether a file of a folder may match. */
-static __always_inline bool has_ends(u32 index, u64 candidates)
-{
-	return candidates & config.objects[index].postfix.table.used;
+	return length && may_end_with_value(index, dentry, length, false);
 }
 
 /* False: no value of Postfix is at the end of the path of a file with this name. */
-static __always_inline bool may_match_in_folder(u32 index, u64 end, u32 length)
+static __always_inline bool may_match_name_in_folder(u32 index, struct dentry *dentry, u64 candidates)
 {
-	return may_end_with_value(index, end, length, true);
+	const volatile struct object_config *object = &config.objects[index];
+
+	return candidates & object->postfix.table.used &&
+	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
 }
 
 /*

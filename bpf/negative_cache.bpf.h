@@ -218,12 +218,6 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
 }
 
-/* The last eight bytes of a name. If it is shorter, the first ones are not part of it. */
-static __always_inline u64 end_of_name(struct dentry *dentry, u32 length)
-{
-	return read_word(name_address(dentry, length) + length - 8);
-}
-
 #ifdef POLICY_GROUP
 #include "group_names.bpf.h"
 #else
@@ -308,21 +302,6 @@ static __always_inline u32 replace_entry(struct negative_entry *entry, u32 numbe
 	return number + 1;
 }
 
-/*
- * An entry for a whole folder keeps the end of a name with which no value of Postfix can end: the files of a loop have
- * the same one. It decides by the same bytes as may_match_in_folder(), for the candidates of the entry.
- */
-static __always_inline bool has_same_end(const struct negative_entry *entry, u64 end, u32 length)
-{
-	return entry->name[0] == end && entry->hash_len == length;
-}
-
-static __always_inline void keep_end(struct negative_entry *entry, u64 end, u32 length)
-{
-	entry->name[0] = end;
-	entry->hash_len = length;
-}
-
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
 static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
 					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
@@ -330,33 +309,26 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	u64 key = negative_key(parent, index + FOLDER_KEY), marks;
 	u32 number = entry_index(slot, key, candidates) & ~1U, result;
 	struct negative_entry *entry = get_entry(number);
-	bool ends = has_ends(index, candidates), is_known = false;
-	u32 length = ends ? READ(dentry, d_name.len) : 0;
-	u64 end = ends ? end_of_name(dentry, length) : 0;
 
 	if (unlikely(!entry))
 		return CACHE_BYPASS;
 	if (likely(entry->key == key)) {
-		if (ends && !(is_known = has_same_end(entry, end, length)) && may_match_in_folder(index, end, length))
+		if (unlikely(may_match_name_in_folder(index, dentry, candidates)))
 			return FOLDER_UNDECIDED;
-		if (unlikely(!is_hit(entry, task, dentry, parent, mnt, candidates, true)))
-			return drop_entry(entry, key);
-		if (ends && !is_known)
-			keep_end(entry, end, length);
-		return CACHE_HIT;
+		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, true)))
+			return CACHE_HIT;
+		return drop_entry(entry, key);
 	}
 	marks = entry->last_miss ^ key;
 	if (marks == HAS_VALUES)
 		return FOLDER_UNDECIDED;
-	if (marks == NAMES_DECIDE && ends && may_match_in_folder(index, end, length))
+	if (marks == NAMES_DECIDE && may_match_name_in_folder(index, dentry, candidates))
 		return FOLDER_UNDECIDED;
 	result = replace_entry(entry, number, key);
 	if (result == CACHE_BYPASS)
 		return CACHE_BYPASS;
 	/* after the counts were read */
-	length = READ(dentry, d_name.len);
-	end = ends ? end_of_name(dentry, length) : 0;
-	if (ends && may_match_in_folder(index, end, length)) {
+	if (may_match_name_in_folder(index, dentry, candidates)) {
 		entry->last_miss = key | NAMES_DECIDE;
 		return FOLDER_UNDECIDED;
 	}
