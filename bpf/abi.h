@@ -903,6 +903,10 @@ enum group_limit {
 	GROUP_SLOT_BITS = 13, /* group_equal has 2^GROUP_SLOT_BITS slots; see enum group_hash */
 	GROUP_END_BYTES = 4, /* hashed bytes at the end of a value of Postfix */
 	GROUP_END_BITS = 12, /* of such a hash */
+	GROUP_PAIR_BITS = 6, /* of the hash of the last two bytes */
+	GROUP_KEY_BITS = 12, /* of the hash of a number, or of the first bits of an address */
+	GROUP_IPV4_BITS = 16, /* hashed bits of an address of IPv4 */
+	GROUP_IPV6_BITS = 32,
 	GROUP_ADDITIONS = 1 << 26, /* for group_rule.addition */
 };
 
@@ -928,7 +932,7 @@ enum group_set_index {
 
 struct group_header {
 	u64 generation; /* changes when values are added; 0: there are no rules */
-	u8 longest_prefix; /* bytes of the longest key of Prefix and Equal; it never becomes smaller */
+	u8 longest_prefix; /* bytes of the longest key of Prefix and Equal that is in group_prefix */
 	u8 longest_postfix;
 	u8 looks_up; /* not 0: the number of number_slot is looked up */
 	u8 number_slot;
@@ -945,6 +949,9 @@ struct group_header {
 	 */
 	u64 short_ends[4]; /* bit n: a value of fewer than GROUP_END_BYTES bytes ends with the byte n */
 	u64 ends[(1 << GROUP_END_BITS) / 64]; /* the hashes of the last bytes of the others; see is_end() */
+	u64 end_pairs; /* the hashes of the last two bytes; all of them if a value has only one */
+	/* the hashes of the numbers and networks that lead to rules; changed as those of Postfix */
+	u64 keys[(1 << GROUP_KEY_BITS) / 64];
 	u8 short_names; /* bit n: the last GROUP_END_BYTES of a value end with a slash and n more bytes */
 	u8 has_unrooted; /* not 0: a value of Equal or Prefix may begin without a slash */
 	u8 pad[6];
@@ -1127,7 +1134,7 @@ struct negative_entry {
 	u64 mnt;
 	u64 root_dentry, root_mnt; /* of the process */
 	u32 rename_seq, mount_seq; /* sequence counts of rename_lock and mount_lock */
-	u64 hash_len; /* of the name; unused in an entry for a whole folder */
+	u64 hash_len; /* of the name; in the entry for a whole folder of a group, end_pairs of the group */
 	u64 name[4];
 	u64 parent_inode; /* inode number of the folder that contains the name */
 	u64 parent_ctime; /* ctime of the folder, if users can set generations on this file system; else 0 */
@@ -1383,7 +1390,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(group_header, 128 + (1 << GROUP_END_BITS) / 8);
+ABI_SIZE(group_header, 136 + (1 << GROUP_END_BITS) / 8 + (1 << GROUP_KEY_BITS) / 8);
 ABI_SIZE(group_set, 16 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
 ABI_SIZE(group_rule, 48);
 ABI_SIZE(group_test, 24);

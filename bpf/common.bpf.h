@@ -67,6 +67,12 @@ static __always_inline u64 unknown_zero(u64 unknown)
 	return unknown - same;
 }
 
+/* Returns `bits` bits. lib/wire/encode/tables.ts has the same function. */
+static __always_inline u32 hash_bytes(u64 bytes, const u32 bits)
+{
+	return (u32)(bytes ^ bytes >> 32) * STRING_HASH_FACTOR >> (32 - bits);
+}
+
 /* Bounds a value. The comparison stays in the code for the verifier, even if the compiler can prove the bound. */
 static __always_inline u32 at_most(u32 value, const u32 bound)
 {

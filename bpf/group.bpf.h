@@ -504,17 +504,17 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
  * if each of its rules needs one of a few. While user space changes the header, a program sees a mixture of the old and
  * the new one. Both let through what the enabled rules need, and so does each mixture.
  */
-static __always_inline bool has_needed_number(void *ctx, const struct group_header *header, u64 returned)
+static __always_inline bool has_needed_number(void *ctx, u64 returned)
 {
 	u64 number, greater = 63;
 
 	if (config.front_slot >= HOOK_VALUES_MAX || config.values[config.front_slot].read != READ_SCALAR)
 		return true;
 	number = read_scalar_inline(ctx, config.front_slot, returned);
-	return *(volatile u64 *)&header->numbers >> (number < greater ? number : greater) & 1;
+	return group_header.numbers >> (number < greater ? number : greater) & 1;
 }
 
-static __noinline bool has_needed_set(const struct group_header *header)
+static __noinline bool has_needed_set(void)
 {
 	const struct process_bits *bits = lookup_bits(READ(current_task(), tgid));
 	u64 found = 0;
@@ -523,12 +523,12 @@ static __noinline bool has_needed_set(const struct group_header *header)
 		return false;
 #pragma unroll
 	for (u32 i = 0; i < PROCESS_WORDS; i++)
-		found |= bits->own.words[i] & *(volatile u64 *)&header->sets[i];
+		found |= bits->own.words[i] & group_header.sets[i];
 	return found != 0;
 }
 
 /* An unknown cgroup may be in each scope. */
-static __noinline bool has_needed_scope(const struct group_header *header)
+static __noinline bool has_needed_scope(void)
 {
 	const struct cgroup_scopes *known = lookup_scopes(current_cgroup());
 	u64 found = 0;
@@ -537,29 +537,87 @@ static __noinline bool has_needed_scope(const struct group_header *header)
 		return true;
 #pragma unroll
 	for (u32 i = 0; i < SCOPE_WORDS; i++)
-		found |= known->scopes.words[i] & *(volatile u64 *)&header->scopes[i];
+		found |= known->scopes.words[i] & group_header.scopes[i];
 	return found != 0;
 }
 
-static __always_inline bool can_match(void *ctx, const struct group_header *header, u64 returned)
+static __always_inline bool can_match(void *ctx, u64 returned)
 {
-	u8 needs = *(volatile u8 *)&header->needs;
+	u8 needs = group_header.needs;
 
-	if (needs & GROUP_NEEDS_NUMBER && !has_needed_number(ctx, header, returned))
+	if (needs & GROUP_NEEDS_NUMBER && !has_needed_number(ctx, returned))
 		return false;
-	if (needs & GROUP_NEEDS_SET && !has_needed_set(header))
+	if (needs & GROUP_NEEDS_SET && !has_needed_set())
 		return false;
-	return !(needs & GROUP_NEEDS_SCOPE) || has_needed_scope(header);
+	return !(needs & GROUP_NEEDS_SCOPE) || has_needed_scope();
+}
+
+/* ---- the value that is looked up ------------------------------------------------------------------------------ */
+
+/* False: this number leads to no rule. */
+static __always_inline bool may_be_key(u64 number)
+{
+	u32 hash = hash_bytes(number, GROUP_KEY_BITS);
+
+	return group_header.keys[hash / 64] >> (hash % 64) & 1;
+}
+
+/* False: this address leads to no rule. */
+static __always_inline bool may_be_ipv6_key(u64 address)
+{
+	const struct qstr *words = KERNEL(qstr, address);
+	u64 first = READ(words, hash_len);
+
+	/* an address that maps one of IPv4 begins like this */
+	return !first || may_be_key((u32)first);
+}
+
+/* The number of a member of struct net_detail in group_header.number_word. */
+#define NUMBER_WORD(member) (__builtin_offsetof(struct net_detail, member) / sizeof(u32) + 1)
+
+/* False: the port or address of the socket leads to no rule. It is read from the socket, before that is described. */
+static __always_inline bool may_have_net_rules(void *ctx, u64 returned)
+{
+	u32 word = group_header.number_word, slot = group_header.number_slot;
+	struct sock *sk = 0;
+	u16 family;
+
+#pragma unroll
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		u32 read = config.values[i].read;
+
+		if (i < config.values_count && (read == READ_SOCK || read == READ_SOCKET) && i == slot)
+			sk = (void *)read_sock(read_raw_inline(ctx, i, returned), read);
+	}
+	if (!sk)
+		return true;
+	sk = KERNEL(sock, sk);
+	family = READ(sk, __sk_common.skc_family);
+	if (family != FAMILY_INET && family != FAMILY_INET6)
+		return true;
+	if (word == NUMBER_WORD(destination_port))
+		return may_be_key(from_network(READ(sk, __sk_common.skc_dport)));
+	if (word == NUMBER_WORD(source_port))
+		return may_be_key(READ(sk, __sk_common.skc_num));
+	if (word == GROUP_DESTINATION && family == FAMILY_INET)
+		return may_be_key((u16)READ(sk, __sk_common.skc_daddr));
+	if (word == GROUP_DESTINATION)
+		return may_be_ipv6_key((u64)ADDRESS(sk, __sk_common.skc_v6_daddr));
+	if (word == GROUP_SOURCE && family == FAMILY_INET)
+		return may_be_key((u16)READ(sk, __sk_common.skc_rcv_saddr));
+	if (word == GROUP_SOURCE)
+		return may_be_ipv6_key((u64)ADDRESS(sk, __sk_common.skc_v6_rcv_saddr));
+	return true;
 }
 
 /* ---- the program -------------------------------------------------------------------------------------------- */
 
 /* Looks the number up. Without a value that is a string or path, this tells whether a rule can match. */
-static __always_inline u32 find_number_rules(void *ctx, const struct group_header *header, u64 returned)
+static __always_inline u32 find_number_rules(void *ctx, u64 returned)
 {
-	struct int_key key = { .slot = header->number_slot };
+	struct int_key key = { .slot = group_header.number_slot };
 
-	if (!header->looks_up)
+	if (!group_header.looks_up)
 		return GROUP_NO_SET;
 	/* with an unknown slot, the verifier would see a pointer among the parameters */
 #pragma unroll
@@ -567,7 +625,7 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 		if (i < config.values_count && config.values[i].read == READ_SCALAR && i == key.slot)
 			key.value = read_scalar_inline(ctx, i, returned);
 	}
-	return lookup_rules(&group_numbers, &key);
+	return may_be_key(key.value) ? lookup_rules(&group_numbers, &key) : GROUP_NO_SET;
 }
 
 static __noinline u32 lookup_network_rules(const struct net_detail *net, u32 side, u32 slot)
@@ -580,16 +638,13 @@ static __noinline u32 lookup_network_rules(const struct net_detail *net, u32 sid
 static __noinline bool has_net_rules(struct hook_record *record, u32 index, const struct net_detail *net)
 {
 	struct hook_scratch *s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
-	const struct group_header *header = get_group_header();
 	struct int_key key = {};
 	u32 word, slot;
 
 	if (!index)
 		s->walk.net_set = GROUP_NO_SET;
-	if (!header)
-		return false;
-	word = *(volatile u8 *)&header->number_word;
-	slot = *(volatile u8 *)&header->number_slot;
+	word = group_header.number_word;
+	slot = group_header.number_slot;
 	if (!word || index >= HOOK_VALUES_MAX || slot != config.objects[index].slot)
 		return true;
 	if (word >= GROUP_SOURCE) {
@@ -599,7 +654,7 @@ static __noinline bool has_net_rules(struct hook_record *record, u32 index, cons
 		key.value = net_word(net, word - 1);
 		s->walk.net_set = lookup_rules(&group_numbers, &key);
 	}
-	return s->walk.net_set != GROUP_NO_SET || *(volatile u8 *)&header->has_always;
+	return s->walk.net_set != GROUP_NO_SET || group_header.has_always;
 }
 
 /*
@@ -608,7 +663,6 @@ static __noinline bool has_net_rules(struct hook_record *record, u32 index, cons
  */
 static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 returned)
 {
-	const struct group_header *header = get_group_header();
 	u32 number = GROUP_NO_SET;
 	struct hook_record *record = 0;
 	struct hook_scratch *s;
@@ -618,15 +672,16 @@ static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 return
 
 	if (config.counts_hits)
 		count_hit();
-	if (!header)
-		return 0;
 	/* before the tables: what is found in them is at least as new */
-	generation = *(volatile u64 *)&header->generation;
-	if (!generation || !can_match(ctx, header, returned))
+	generation = group_header.generation;
+	if (!generation || !can_match(ctx, returned))
 		return 0;
-	always = !has_strings() && *(volatile u8 *)&header->has_always;
-	if (!has_strings() && !(has_details() && *(volatile u8 *)&header->number_word)) {
-		number = find_number_rules(ctx, header, returned);
+	always = !has_strings() && group_header.has_always;
+	if (has_details() && group_header.number_word) {
+		if (!always && !may_have_net_rules(ctx, returned))
+			return 0;
+	} else if (!has_strings()) {
+		number = find_number_rules(ctx, returned);
 		if (!number && !always)
 			return 0;
 	}

@@ -122,15 +122,14 @@ static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 
 }
 
 /* False: no value of Postfix is at the end of the string. */
-static __always_inline bool may_end_with_postfix(const struct group_header *header, const struct string_buffer *buffer,
-						 u32 start)
+static __always_inline bool may_end_with_postfix(const struct string_buffer *buffer, u32 start)
 {
 	u64 end = load_word(buffer, STRING_END - 8);
 
 	if (start >= STRING_END)
 		return false;
-	return is_short_end(header, end >> 56) ||
-	       (STRING_END - start >= GROUP_END_BYTES && is_end(header, end >> (64 - 8 * GROUP_END_BYTES)));
+	return is_short_end(end >> 56) ||
+	       (STRING_END - start >= GROUP_END_BYTES && is_end(end >> (64 - 8 * GROUP_END_BYTES)));
 }
 
 /* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */
@@ -138,21 +137,20 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
 					 bool cut_unknown)
 {
-	const struct group_header *header = get_group_header();
 	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET;
 
 	if (index)
 		return candidates;
-	if (start < STRING_HEADROOM || start > STRING_END || !header)
+	if (start < STRING_HEADROOM || start > STRING_END)
 		return 0;
 	/* the set of a value of Equal also has the rules with a Prefix of it */
-	if (*(volatile u8 *)&header->has_equal && !cut_start && !cut_end)
+	if (group_header.has_equal && !cut_start && !cut_end)
 		prefix = find_equal_rules(buffer, start);
-	if (prefix == GROUP_NO_SET && header->longest_prefix)
-		prefix = find_prefix_rules(buffer, start, header->longest_prefix, cut_start, cut_end);
-	if (header->longest_postfix) {
-		if (!cut_end && may_end_with_postfix(header, buffer, start))
-			postfix = find_postfix_rules(buffer, start, header->longest_postfix);
+	if (prefix == GROUP_NO_SET && group_header.longest_prefix)
+		prefix = find_prefix_rules(buffer, start, group_header.longest_prefix, cut_start, cut_end);
+	if (group_header.longest_postfix) {
+		if (!cut_end && may_end_with_postfix(buffer, start))
+			postfix = find_postfix_rules(buffer, start, group_header.longest_postfix);
 		else if (cut_end && cut_unknown)
 			postfix = GROUP_CUT_END;
 	}

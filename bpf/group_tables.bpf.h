@@ -5,14 +5,18 @@
 
 #include "common.bpf.h"
 
-/* Values are indexes in group_sets. A key keeps its value as long as it is in a table. */
+/*
+ * Values of group_prefix and group_postfix are indexes in group_sets. A key keeps its value as long as it is in a
+ * table. group_folders has the folders of the values of Equal and Prefix, with a slash at the end, and their lengths.
+ * Only the negative cache reads it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, GROUP_SETS_MAX);
 	__type(key, struct trie_key);
 	__type(value, u32);
-} group_prefix SEC(".maps"), group_postfix SEC(".maps");
+} group_prefix SEC(".maps"), group_postfix SEC(".maps"), group_folders SEC(".maps");
 
 /* A hash table of the values of Equal; see enum group_hash. A value that finds no empty slot is in group_prefix. */
 struct {
@@ -29,19 +33,8 @@ struct {
 	__type(value, struct group_set);
 } group_sets SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct group_header);
-} group_header SEC(".maps");
-
-static __always_inline const struct group_header *get_group_header(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&group_header, &zero);
-}
+/* A variable, so that its address is a constant in the program. User space writes it while programs run. */
+volatile struct group_header group_header SEC(".data.group_header") = {};
 
 static __always_inline u32 lookup_rules(void *map, const void *key)
 {
@@ -51,17 +44,17 @@ static __always_inline u32 lookup_rules(void *map, const void *key)
 }
 
 /* True if a value of Postfix with fewer than GROUP_END_BYTES bytes may end with this one. */
-static __always_inline bool is_short_end(const struct group_header *header, u32 last)
+static __always_inline bool is_short_end(u32 last)
 {
-	return *(volatile u64 *)&header->short_ends[last / 64 % 4] >> (last % 64) & 1;
+	return group_header.short_ends[last / 64 % 4] >> (last % 64) & 1;
 }
 
 /* True if a longer value of Postfix may end with these bytes. */
-static __always_inline bool is_end(const struct group_header *header, u32 bytes)
+static __always_inline bool is_end(u32 bytes)
 {
-	u32 hash = bytes * STRING_HASH_FACTOR >> (32 - GROUP_END_BITS);
+	u32 hash = hash_bytes(bytes, GROUP_END_BITS);
 
-	return *(volatile u64 *)&header->ends[hash / 64] >> (hash % 64) & 1;
+	return group_header.ends[hash / 64] >> (hash % 64) & 1;
 }
 
 #endif

@@ -51,23 +51,32 @@ static __always_inline bool may_match_name_in_folder(u32 index, struct dentry *d
 	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
 }
 
+/* What negative_entry.hash_len keeps in the entry for a whole folder: nothing, because the filters do not change. */
+static __always_inline u64 folder_ends(void)
+{
+	return 0;
+}
+
+/* As may_match_name_in_folder(). */
+static __always_inline bool may_match_name_in_entry(const struct negative_entry *entry __attribute__((unused)),
+						    u32 index, struct dentry *dentry, u64 candidates)
+{
+	return may_match_name_in_folder(index, dentry, candidates);
+}
+
 /*
  * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
  * that the folder does not begin with. A path of another file is not too long for the buffer.
  */
 static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
 {
-	u32 start = buffer->walk.start, length = STRING_END - start - name;
+	struct trie_key *key = folder_key(buffer, name, config.objects[index].slot | FOLDER_SLOT);
 	const struct match_entry *entry;
-	struct trie_key *key;
 
-	if (start < STRING_HEADROOM || start > STRING_END || length > FILTER_STRING_MAX)
+	if (!key)
 		return true;
-	key = (void *)&buffer->bytes[start - 5];
-	key->slot = config.objects[index].slot | FOLDER_SLOT;
-	key->prefix_bits = 8 + 8 * length;
 	entry = bpf_map_lookup_elem(&string_prefix, key);
-	return entry && entry->match == length;
+	return entry && 8 + 8 * entry->match == key->prefix_bits;
 }
 
 #endif

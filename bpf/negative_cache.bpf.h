@@ -218,6 +218,23 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);
 }
 
+/*
+ * Makes the folder of the path in the buffer a key of a trie. `name`: bytes of the path after the folder. Returns NULL
+ * if the folder is too long for a key.
+ */
+static __always_inline struct trie_key *folder_key(struct string_buffer *buffer, u32 name, u32 slot)
+{
+	u32 start = buffer->walk.start, length = STRING_END - start - name;
+	struct trie_key *key;
+
+	if (start < STRING_HEADROOM || start > STRING_END || length > FILTER_STRING_MAX)
+		return NULL;
+	key = (void *)&buffer->bytes[start - 5];
+	key->slot = slot;
+	key->prefix_bits = 8 + 8 * length;
+	return key;
+}
+
 #ifdef POLICY_GROUP
 #include "group_names.bpf.h"
 #else
@@ -313,7 +330,7 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	if (unlikely(!entry))
 		return CACHE_BYPASS;
 	if (likely(entry->key == key)) {
-		if (unlikely(may_match_name_in_folder(index, dentry, candidates)))
+		if (unlikely(may_match_name_in_entry(entry, index, dentry, candidates)))
 			return FOLDER_UNDECIDED;
 		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, true)))
 			return CACHE_HIT;
@@ -443,6 +460,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 			entry->last_miss = key | HAS_VALUES;
 			return 0;
 		}
+		entry->hash_len = folder_ends();
 	} else if (name_length(entry->hash_len) > SHORT_NAME_MAX) {
 		return 0;
 	}

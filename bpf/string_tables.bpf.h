@@ -16,7 +16,7 @@ struct {
 
 static __always_inline bool is_in_bitmap(const volatile struct string_table *table, u64 bytes)
 {
-	u32 hash = (u32)(bytes ^ bytes >> 32) * STRING_HASH_FACTOR >> (32 - STRING_HASH_BITS);
+	u32 hash = hash_bytes(bytes, STRING_HASH_BITS);
 
 	return table->bitmap[hash / 64] >> (hash % 64) & 1;
 }

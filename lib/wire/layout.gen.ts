@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'c46a5c142547803b';
+export const LAYOUT_HASH = '65ca95a57efe1b23';
 
 /** enum event_type */
 export const EventType = {
@@ -1108,6 +1108,10 @@ export const GroupLimit = {
   GROUP_SLOT_BITS: 13,
   GROUP_END_BYTES: 4,
   GROUP_END_BITS: 12,
+  GROUP_PAIR_BITS: 6,
+  GROUP_KEY_BITS: 12,
+  GROUP_IPV4_BITS: 16,
+  GROUP_IPV6_BITS: 32,
   GROUP_ADDITIONS: 67108864,
 } as const;
 
@@ -1129,7 +1133,7 @@ export const GroupSetIndex = {
 
 /** struct group_header */
 export const GroupHeader = {
-  sizeof: 640,
+  sizeof: 1160,
   generation: 0,
   longestPrefix: 8,
   longestPostfix: 9,
@@ -1152,8 +1156,12 @@ export const GroupHeader = {
   ends: 120,
   endsStride: 8,
   endsLength: 64,
-  shortNames: 632,
-  hasUnrooted: 633,
+  endPairs: 632,
+  keys: 640,
+  keysStride: 8,
+  keysLength: 64,
+  shortNames: 1152,
+  hasUnrooted: 1153,
 } as const;
 
 /** enum group_need */

@@ -62,6 +62,13 @@ ReadableMap* kept_map(Hook& hook, const bpf_map* map) {
   return name == "count_texts" ? &hook.counts.texts : nullptr;
 }
 
+// The name of a variable that has a section of its own.
+std::string_view without_section(std::string_view name) {
+  constexpr std::string_view SECTION = ".data.";
+  if (name.starts_with(SECTION)) name.remove_prefix(SECTION.size());
+  return name;
+}
+
 void keep_maps(Hook& hook, const HookSpec& spec) {
   const bool owns = owns_notifications(spec);
   const bool can_miss = can_miss_returns(spec.target.mechanism);
@@ -74,8 +81,9 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
     if (ReadableMap* const kept = kept_map(hook, map); kept != nullptr) {
       *kept = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map)};
     }
-    if (spec.changeable && bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)).starts_with(GROUP_MAPS)) {
-      hook.group_maps[bpf_map__name(map)] = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), 0};
+    const std::string_view table = without_section(bpf_map__name(map));
+    if (spec.changeable && bpf_map__autocreate(map) && table.starts_with(GROUP_MAPS)) {
+      hook.group_maps[std::string(table)] = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), 0};
     }
     if (bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)) == "pending") hook.may_miss_returns = can_miss;
   }

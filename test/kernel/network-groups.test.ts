@@ -54,6 +54,33 @@ const KINDS: readonly Kind[] = [
       '{index: 0, operator: Protocol, values: [IPPROTO_TCP]}',
     ],
   },
+  // each rule can be looked up, so the port or address of a socket ends most calls before the socket is described
+  {
+    title: 'destination ports',
+    call: 'tcp_connect',
+    args: '[{index: 0, type: sock}]',
+    filters: ['["443"]', '["8080", "81"]'].map((ports) => `{index: 0, operator: DPort, values: ${ports}}`),
+  },
+  {
+    title: 'source ports',
+    call: 'tcp_connect',
+    args: '[{index: 0, type: sock}]',
+    filters: ['["40001", "40006"]', '["40004"]'].map((ports) => `{index: 0, operator: SPort, values: ${ports}}`),
+  },
+  {
+    title: 'destinations',
+    call: 'tcp_connect',
+    args: '[{index: 0, type: sock}]',
+    filters: ['[127.1.0.0/16]', '["::/3"]', '["::1", 127.1.2.3]'].map(
+      (networks) => `{index: 0, operator: DAddr, values: ${networks}}`,
+    ),
+  },
+  {
+    title: 'sources',
+    call: 'security_socket_connect',
+    args: '[{index: 0, type: socket}, {index: 1, type: sockaddr}, {index: 2, type: int}]',
+    filters: ['[127.0.0.2/31]', '["::1"]'].map((networks) => `{index: 0, operator: SAddr, values: ${networks}}`),
+  },
   {
     title: 'addresses',
     call: 'security_socket_connect',

@@ -4,7 +4,7 @@
  */
 import { GroupHeader, GroupNeed, GroupTestKind, IntOp } from '../layout.gen.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
-import { writeBits } from './group-names.js';
+import { setCountedBits } from './tables.js';
 
 /** Numbers from here on share one bit. */
 const GREATER = 63;
@@ -53,9 +53,9 @@ export class GroupFront {
       (this.#withSet === this.#rules ? GroupNeed.GROUP_NEEDS_SET : 0) |
       (this.#withScope === this.#rules ? GroupNeed.GROUP_NEEDS_SCOPE : 0);
     view.setUint8(at + GroupHeader.needs, needs);
-    writeBits(view, at + GroupHeader.numbers, this.#numbers);
-    writeBits(view, at + GroupHeader.sets, this.#sets);
-    writeBits(view, at + GroupHeader.scopes, this.#scopes);
+    setCountedBits(view, at + GroupHeader.numbers, this.#numbers);
+    setCountedBits(view, at + GroupHeader.sets, this.#sets);
+    setCountedBits(view, at + GroupHeader.scopes, this.#scopes);
   }
 }
 

@@ -2,8 +2,9 @@
  * What the negative cache of a group asks about its values (bpf/group_names.bpf.h): the folders of Equal and Prefix, and
  * the ends of Postfix. Pure.
  */
-import { GroupHeader, GroupLimit, StringHash } from '../layout.gen.js';
+import { GroupHeader, GroupLimit } from '../layout.gen.js';
 import type { GroupRuleSource } from './group-hook.js';
+import { hashBytes, setCountedBits } from './tables.js';
 
 const SLASH = '/';
 
@@ -12,6 +13,7 @@ export class GroupNames {
   readonly #folders = new Map<string, number>();
   readonly #shortEnds = new Uint32Array(256);
   readonly #ends = new Uint32Array(1 << GroupLimit.GROUP_END_BITS);
+  readonly #endPairs = new Uint32Array(1 << GroupLimit.GROUP_PAIR_BITS);
   readonly #shortNames = new Uint32Array(GroupLimit.GROUP_END_BYTES);
   #unrooted = 0;
 
@@ -49,30 +51,25 @@ export class GroupNames {
   /** `key`: a value of Postfix, reversed. */
   #countEnd(key: string, sign: 1 | -1): void {
     const { GROUP_END_BYTES: hashed } = GroupLimit;
+    if (key.length < 2) this.#endPairs.forEach((_, i) => addAt(this.#endPairs, i, sign));
+    else addAt(this.#endPairs, hashEnd(key, 2, GroupLimit.GROUP_PAIR_BITS), sign);
     if (key.length < hashed) {
       addAt(this.#shortEnds, key.charCodeAt(0), sign);
       return;
     }
-    addAt(this.#ends, hashEnd(key), sign);
+    addAt(this.#ends, hashEnd(key, hashed, GroupLimit.GROUP_END_BITS), sign);
     const name = key.indexOf(SLASH);
     if (name >= 0 && name < hashed) addAt(this.#shortNames, name, sign);
   }
 
   /** Writes the members of struct group_header. */
   encode(view: DataView, at: number): void {
-    writeBits(view, at + GroupHeader.shortEnds, this.#shortEnds);
-    writeBits(view, at + GroupHeader.ends, this.#ends);
-    writeBits(view, at + GroupHeader.shortNames, this.#shortNames);
+    setCountedBits(view, at + GroupHeader.shortEnds, this.#shortEnds);
+    setCountedBits(view, at + GroupHeader.ends, this.#ends);
+    setCountedBits(view, at + GroupHeader.endPairs, this.#endPairs);
+    setCountedBits(view, at + GroupHeader.shortNames, this.#shortNames);
     view.setUint8(at + GroupHeader.hasUnrooted, Number(this.#unrooted > 0));
   }
-}
-
-/** Sets the bit of each count that is not 0. */
-export function writeBits(view: DataView, at: number, counts: Uint32Array): void {
-  counts.forEach((count, bit) => {
-    const byte = at + (bit >> 3);
-    if (count > 0) view.setUint8(byte, view.getUint8(byte) | (1 << (bit & 7)));
-  });
 }
 
 function addAt(counts: Uint32Array, index: number, sign: 1 | -1): void {
@@ -86,9 +83,7 @@ function listFolders(rules: readonly GroupRuleSource[]): string[] {
   return [...folders].filter((folder) => folder !== '');
 }
 
-/** The hash of the last bytes of a value, as is_end() of bpf/group_tables.bpf.h computes it. */
-function hashEnd(key: string): number {
-  let bytes = 0;
-  for (let i = 0; i < GroupLimit.GROUP_END_BYTES; i++) bytes = (bytes << 8) | key.charCodeAt(i);
-  return Math.imul(bytes, StringHash.STRING_HASH_FACTOR) >>> (32 - GroupLimit.GROUP_END_BITS);
+/** The hash of the last bytes of a value of Postfix. */
+function hashEnd(key: string, bytes: number, bits: number): number {
+  return hashBytes(Uint8Array.from(key.slice(0, bytes), (character) => character.charCodeAt(0)).reverse(), 'end', bits);
 }

@@ -19,6 +19,7 @@ import {
 import { encodeSelector } from './actions.js';
 import { GroupFront } from './group-front.js';
 import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
+import { GroupKeys } from './group-keys.js';
 import { GroupNames } from './group-names.js';
 import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
 
@@ -70,6 +71,8 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
+  /** See STRAY_RULES_MAX. */
+  readonly strays: number;
   /** The number of the addition: group_rule.addition. */
   readonly addition: number;
   /** The hook's own program still reports calls, too. */
@@ -79,6 +82,11 @@ interface Member {
 
 const U32 = 4;
 const U64 = 8;
+/**
+ * Most rules of a group that are always compared, although they name values that could be looked up elsewhere. With more,
+ * another group, which looks these values up, costs less.
+ */
+const STRAY_RULES_MAX = 8;
 const GENERATION_STEP = 0x9e3779b97f4a7c15n;
 
 export class GroupTables {
@@ -96,9 +104,10 @@ export class GroupTables {
   readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
   readonly #front: GroupFront;
   readonly #names = new GroupNames();
-  readonly #longest = { prefix: 0, postfix: 0, number: 0, network: 0 };
+  readonly #keys = new GroupKeys();
   /** The slot whose number or address is looked up: see GroupRuleSource. */
   #numberSlot: number | undefined;
+  #strays = 0;
   #generation = 0n;
   #additions = 0;
 
@@ -117,11 +126,13 @@ export class GroupTables {
     return this.#members.size;
   }
 
-  /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
+  /** Adds the rules of a hook. Undefined if there is no room, or if another group suits them better. `moves`: until `endMove`, the rules leave marks. */
   add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? firstSlot(rules[0]);
     const keys = rules.map((rule) => ruleKeys(rule, slot));
+    const strays = countStrays(rules, slot);
+    if (this.#numberSlot !== undefined && strays > 0 && this.#strays + strays > STRAY_RULES_MAX) return undefined;
     const added = new Set(
       keys
         .flat()
@@ -137,8 +148,9 @@ export class GroupTables {
       return undefined;
     }
     this.#additions = (this.#additions + 1) % GroupLimit.GROUP_ADDITIONS;
-    const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
+    const member = { firstRule, firstTest, tests, rules, strays, moves, addition: this.#additions };
     this.#members.set(hook, member);
+    this.#strays += strays;
     this.#front.count(rules, 1);
     const folders = this.#names.add(rules);
     if (keys.flat().some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
@@ -195,9 +207,9 @@ export class GroupTables {
       set = newSet(this.#freeSets.pop() as number, key, slot);
       if (table !== 'number') {
         for (const each of beginnings(sets, key)) for (const other of each.own) setBit(set.bytes, other);
-        if (slot === undefined) this.#longest[table] = Math.max(this.#longest[table], key.length);
       }
       sets.set(key, set);
+      this.#countKey(table, key, 1);
       created.push({ table, set });
     }
     set.own.add(rule);
@@ -209,6 +221,13 @@ export class GroupTables {
       setBit(longer.bytes, rule);
       changed.add(longer);
     }
+  }
+
+  /** Counts a key that is looked up as a number or as an address. */
+  #countKey(table: Table, key: string, sign: 1 | -1): void {
+    const [, second = '', digits = ''] = key.split(' ');
+    if (table === 'number') this.#keys.countNumber(BigInt(second), sign);
+    else if (table === 'network') this.#keys.countNetwork(second === '4' ? 4 : 6, digits, sign);
   }
 
   /** Must be called when the hook's own program reports nothing more. */
@@ -251,17 +270,20 @@ export class GroupTables {
     const member = this.#members.get(hook);
     if (member === undefined) return [];
     const changed: RuleSet[] = [];
-    for (const sets of [...TABLES.map((table) => this.#tables[table]), this.#special]) {
-      for (const [key, set] of sets as Map<unknown, RuleSet>) {
-        const isDeleted = sets !== this.#special && hasOnlyRulesOf(set.own, member);
+    for (const table of TABLES) {
+      for (const [key, set] of this.#tables[table]) {
+        const isDeleted = hasOnlyRulesOf(set.own, member);
         if (clearRules(set, member)) changed.push(set);
         if (!isDeleted) continue;
-        (sets as Map<unknown, RuleSet>).delete(key);
+        this.#tables[table].delete(key);
+        this.#countKey(table, key, -1);
         this.#freeSets.push(set.index);
         if (set.slot !== undefined) this.#equal.release(set.slot);
       }
     }
+    for (const set of this.#special.values()) if (clearRules(set, member)) changed.push(set);
     this.#members.delete(hook);
+    this.#strays -= member.strays;
     this.#front.count(member.rules, -1);
     this.#names.remove(member.rules);
     this.#rules.release(member.firstRule, member.rules.length);
@@ -299,8 +321,8 @@ export class GroupTables {
   #encodeHeader(): TableChange {
     const entry = new DataView(new ArrayBuffer(U32 + GroupHeader.sizeof));
     entry.setBigUint64(U32 + GroupHeader.generation, this.#generation, true);
-    entry.setUint8(U32 + GroupHeader.longestPrefix, this.#longest.prefix);
-    entry.setUint8(U32 + GroupHeader.longestPostfix, this.#longest.postfix);
+    entry.setUint8(U32 + GroupHeader.longestPrefix, longestKey(this.#tables.prefix));
+    entry.setUint8(U32 + GroupHeader.longestPostfix, longestKey(this.#tables.postfix));
     entry.setUint8(U32 + GroupHeader.looksUp, Number(this.#numberSlot !== undefined));
     const [slot, word] = splitSlot(this.#numberSlot ?? 0);
     entry.setUint8(U32 + GroupHeader.numberSlot, slot);
@@ -310,6 +332,7 @@ export class GroupTables {
     entry.setUint8(U32 + GroupHeader.hasEqual, Number(this.#equal.size > 0));
     this.#front.encode(entry, U32);
     this.#names.encode(entry, U32);
+    this.#keys.encode(entry, U32);
     return { map: 'group_header', bytes: new Uint8Array(entry.buffer) };
   }
 }
@@ -360,6 +383,11 @@ function ruleKeys({ strings, numbers, networks }: GroupRuleSource, slot: number 
   ];
 }
 
+/** Counts the rules without a key that would have one in another slot. */
+function countStrays(rules: readonly GroupRuleSource[], slot: number | undefined): number {
+  return rules.filter((rule) => rule.numbers.size + rule.networks.size > 0 && ruleKeys(rule, slot).length === 0).length;
+}
+
 function firstSlot(rule: GroupRuleSource | undefined): number | undefined {
   return [...(rule?.numbers.keys() ?? []), ...(rule?.networks.keys() ?? [])][0];
 }
@@ -382,6 +410,13 @@ function writeString(bytes: Uint8Array, string: string): void {
   for (let i = 0; i < string.length; i++) bytes[GroupSet.string + i] = string.charCodeAt(i);
   const view = new DataView(bytes.buffer);
   view.setUint32(GroupSet.stringWords, Math.ceil(string.replace(/\0+$/, '').length / U64), true);
+}
+
+/** Bytes of the longest key that is in the map of the table. */
+function longestKey(sets: ReadonlyMap<string, RuleSet>): number {
+  let longest = 0;
+  for (const { key, slot } of sets.values()) if (slot === undefined) longest = Math.max(longest, key.length);
+  return longest;
 }
 
 function beginnings(sets: ReadonlyMap<string, RuleSet>, key: string): RuleSet[] {

@@ -12,7 +12,7 @@ import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
 import { ObjectConfig, SubstringPass, Table, StringHash, StringTable as StringTableLayout } from '../layout.gen.js';
 import { isObject, READS, type ReadClass } from '../reads.js';
-import { encodeUtf8, hashedBytes, selectorMask } from './tables.js';
+import { encodeUtf8, hashBytes, hashedBytes, selectorMask, setBit, type HashedSide } from './tables.js';
 
 /** Values with the cheapest filters come first. Values without a filter come last. */
 const COST: Readonly<Record<ReadClass, number>> = { nothing: 0, number: 0, detail: 0, string: 1, buffer: 1, path: 2 };
@@ -82,8 +82,6 @@ function encodeStringTable(view: DataView, at: number, table: StringTable | unde
   encodeBitmap(view, at, table, side);
 }
 
-/** The end of a string whose bytes are hashed. */
-type HashedSide = 'start' | 'end';
 const HASHED_SIDES: Readonly<Record<StringTableKey, HashedSide>> = { equal: 'end', prefix: 'start', postfix: 'end' };
 const STRING_TABLE_KEYS = Object.keys(HASHED_SIDES) as StringTableKey[];
 const NET_TABLE_KEYS = Object.keys({
@@ -100,19 +98,9 @@ function encodeBitmap(view: DataView, at: number, { entries }: StringTable, side
   view.setUint32(at + StringTableLayout.hashed, hashed, true);
   if (hashed === 0) return;
   for (const bytes of strings) {
-    const hash = hashString(side === 'start' ? bytes.subarray(0, hashed) : bytes.subarray(-hashed), side);
-    const byte = at + StringTableLayout.bitmap + (hash >>> 3);
-    view.setUint8(byte, view.getUint8(byte) | (1 << (hash & 7)));
+    const part = side === 'start' ? bytes.subarray(0, hashed) : bytes.subarray(-hashed);
+    setBit(view, at + StringTableLayout.bitmap, hashBytes(part, side, StringHash.STRING_HASH_BITS));
   }
-}
-
-/** The hash of is_in_bitmap() in bpf/strings.bpf.h. The bytes fill one end of a word, where the program shifts them. */
-function hashString(bytes: Uint8Array, side: HashedSide): number {
-  const word = new DataView(new ArrayBuffer(StringHash.STRING_HASH_BYTES_MAX));
-  const first = side === 'start' ? StringHash.STRING_HASH_BYTES_MAX - bytes.length : 0;
-  bytes.forEach((byte, i) => word.setUint8(first + i, byte));
-  const mixed = Math.imul(word.getUint32(0, true) ^ word.getUint32(4, true), StringHash.STRING_HASH_FACTOR);
-  return mixed >>> (32 - StringHash.STRING_HASH_BITS);
 }
 
 export function encodeTable(view: DataView, at: number, table: ValueTable<unknown> | undefined): void {

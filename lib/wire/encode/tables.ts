@@ -30,6 +30,32 @@ export function hashedBytes(strings: readonly Uint8Array[]): number {
   return strings.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
 }
 
+/** The end of a string whose bytes are hashed. */
+export type HashedSide = 'start' | 'end';
+
+/**
+ * Returns `bits` bits, as hash_bytes() of bpf/common.bpf.h. The bytes, at most STRING_HASH_BYTES_MAX, fill the end of a
+ * word where the program shifts them.
+ */
+export function hashBytes(bytes: Uint8Array, side: HashedSide, bits: number): number {
+  const word = new DataView(new ArrayBuffer(StringHash.STRING_HASH_BYTES_MAX));
+  const first = side === 'start' ? StringHash.STRING_HASH_BYTES_MAX - bytes.length : 0;
+  bytes.forEach((byte, i) => word.setUint8(first + i, byte));
+  return Math.imul(word.getUint32(0, true) ^ word.getUint32(4, true), StringHash.STRING_HASH_FACTOR) >>> (32 - bits);
+}
+
+export function setBit(view: DataView, at: number, bit: number): void {
+  const byte = at + (bit >>> 3);
+  view.setUint8(byte, view.getUint8(byte) | (1 << (bit & 7)));
+}
+
+/** Sets the bit of each count that is not 0. */
+export function setCountedBits(view: DataView, at: number, counts: Uint32Array): void {
+  counts.forEach((count, bit) => {
+    if (count > 0) setBit(view, at, bit);
+  });
+}
+
 /** Returns a mask in which bit n stands for selector n. */
 export function selectorMask(selectors: readonly number[]): bigint {
   return selectors.reduce((bits, index) => bits | (1n << BigInt(index)), 0n);

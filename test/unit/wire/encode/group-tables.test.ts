@@ -130,8 +130,15 @@ class Maps {
     return this.#headerBit(GroupHeader.ends, hash);
   }
 
+  #hasEndPair(name: string): boolean {
+    const bytes = Buffer.from(name.slice(-2), 'latin1').readUInt16LE();
+    const hash = Math.imul(bytes, StringHash.STRING_HASH_FACTOR) >>> (32 - GroupLimit.GROUP_PAIR_BITS);
+    return this.#headerBit(GroupHeader.endPairs, hash);
+  }
+
   /** As the program does it for the name of a file in any folder. */
   mayEndName(name: string): boolean {
+    if (name.length > 1 && !this.#hasEndPair(name)) return false;
     if (this.#headerBit(GroupHeader.shortEnds, name.charCodeAt(name.length - 1))) return true;
     const missing = GroupLimit.GROUP_END_BYTES - name.length;
     if (missing > 0 && !this.#headerBit(GroupHeader.shortNames, name.length)) return false;
@@ -373,6 +380,17 @@ describe('tables of a group', () => {
     assert.equal(maps.map('group_numbers').size, 2);
   });
 
+  it('more than eight rules about other numbers need another group', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    add(maps, tables, 1, [numberRule(0, [[2, [7n]]])]);
+    for (let hook = 2; hook < 10; hook++) add(maps, tables, hook, [numberRule(0, [[1, [9n]]])]);
+    assert.equal(tables.add(10, [numberRule(0, [[1, [9n]]])]), undefined);
+    add(maps, tables, 11, [numberRule(0, [[2, [9n]]])]);
+    add(maps, tables, 12, [numberRule(0, [])]);
+    remove(maps, tables, 2);
+    add(maps, tables, 10, [numberRule(0, [[1, [9n]]])]);
+  });
+
   it('a port is looked up in its word of the detail', () => {
     const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
     const slot = 2 | (6 << GroupLimit.GROUP_WORD_SHIFT);
@@ -438,6 +456,24 @@ describe('tables of a group', () => {
       return headers[1]?.getBigUint64(0, true);
     });
     assert.equal(new Set(generations).size, 3);
+  });
+
+  it('with the last value of a kind, its look-up goes, too', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const long = `/${'x'.repeat(GroupLimit.GROUP_EQUAL_MAX)}`;
+    add(maps, tables, 1, [makeRule(0, [['Postfix', '.service']])]);
+    add(maps, tables, 2, [makeRule(0, [['Prefix', '/etc/']])]);
+    add(maps, tables, 3, [makeRule(0, [['Equal', '/etc/shadow']])]);
+    add(maps, tables, 4, [makeRule(0, [['Equal', long]])]);
+    const lengths = (): number[] =>
+      [GroupHeader.longestPrefix, GroupHeader.longestPostfix].map((at) => maps.header.getUint8(at));
+    assert.deepEqual(lengths(), [long.length + 1, '.service'.length]);
+    remove(maps, tables, 4);
+    assert.deepEqual(lengths(), ['/etc/'.length, '.service'.length]);
+    remove(maps, tables, 1);
+    assert.deepEqual(lengths(), ['/etc/'.length, 0]);
+    remove(maps, tables, 2);
+    assert.deepEqual(lengths(), [0, 0], 'a short value of Equal is in the hash table');
   });
 
   it('a rule has its actions, and each addition a number of its own, also with the same id of a hook', () => {

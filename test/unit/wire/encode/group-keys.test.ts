@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { GroupKeys } from '../../../../lib/wire/encode/group-keys.js';
+import { GroupHeader, GroupLimit, StringHash } from '../../../../lib/wire/layout.gen.js';
+
+/** As may_be_key() of bpf/group.bpf.h. */
+function hasKey(keys: GroupKeys, number: bigint): boolean {
+  const header = new DataView(new ArrayBuffer(GroupHeader.sizeof));
+  keys.encode(header, 0);
+  const word = Number(BigInt.asUintN(32, number ^ (number >> 32n)));
+  const hash = Math.imul(word, StringHash.STRING_HASH_FACTOR) >>> (32 - GroupLimit.GROUP_KEY_BITS);
+  return ((header.getUint8(GroupHeader.keys + (hash >> 3)) >> (hash & 7)) & 1) === 1;
+}
+
+/** The first bits of an address as the program reads them: a number of two or four bytes. */
+function addressNumber(bytes: readonly number[]): bigint {
+  const buffer = Buffer.from(bytes);
+  return BigInt(bytes.length === 4 ? buffer.readUInt16LE() : buffer.readUInt32LE());
+}
+
+const toDigits = (bytes: readonly number[]): string => bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('');
+
+describe('hashes of the numbers and networks of a group', () => {
+  it('a number has its hash until the last hook with it has gone', () => {
+    const keys = new GroupKeys();
+    for (const number of [443n, 0xffff_ffff_ffff_fff3n, 443n]) keys.countNumber(number, 1);
+    assert.deepEqual(
+      [443n, 0xffff_ffff_ffff_fff3n, 80n].map((number) => hasKey(keys, number)),
+      [true, true, false],
+    );
+    keys.countNumber(443n, -1);
+    assert.equal(hasKey(keys, 443n), true);
+    keys.countNumber(443n, -1);
+    assert.equal(hasKey(keys, 443n), false);
+  });
+
+  it('each address of a network has a hash of the network, whatever its length', () => {
+    let state = 1;
+    const pick = (below: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    for (let round = 0; round < 300; round++) {
+      const family = pick(2) === 0 ? 4 : 6;
+      const network = Array.from({ length: family === 4 ? 4 : 16 }, () => pick(256));
+      const bits = pick(8 * network.length + 1);
+      const keys = new GroupKeys();
+      const digits = toDigits(network).slice(0, bits);
+      keys.countNetwork(family, digits, 1);
+      for (let i = 0; i < 10; i++) {
+        const inside = digits + toDigits(network.map(() => pick(256))).slice(bits);
+        const bytes = (inside.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
+        assert.ok(hasKey(keys, addressNumber(bytes)), `${bytes.join('.')} in ${network.join('.')}/${bits}`);
+      }
+      keys.countNetwork(family, digits, -1);
+      assert.ok(!hasKey(keys, addressNumber(network)), 'it has gone');
+    }
+  });
+
+  it('other addresses have none', () => {
+    const keys = new GroupKeys();
+    keys.countNetwork(4, toDigits([10, 1, 0, 0]).slice(0, 16), 1);
+    keys.countNetwork(6, toDigits([0x20, 0x01, 0x0d, 0xb8, 0]).slice(0, 33), 1);
+    const others = [...Array(200).keys()].filter((i) => hasKey(keys, addressNumber([192, i, 0, 1])));
+    assert.ok(others.length < 5, String(others.length));
+  });
+});
