@@ -2,14 +2,21 @@
 import { countInVm } from './count.mjs';
 import {
   ACTING_MAX,
-  CONNECTION_GROWTH,
   growthLimits,
   KPROBE_GROWTH,
   policyActions,
   policyNumbers,
   type PolicyCosts,
+  TWO_KINDS_GROWTH,
 } from './policies-cases.mjs';
 import { formatNumber, type Rows } from './table.mjs';
+
+const subjectNames: Readonly<Record<PolicyCosts['subject'], readonly string[]>> = {
+  reads: [],
+  ports: ['ports'],
+  networks: ['networks'],
+  both: ['both in turn'],
+};
 
 export interface PolicyTables {
   readonly rows: Rows;
@@ -28,7 +35,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     [
       formatNumber(each.policies),
       each.grouped ? 'in groups' : 'separate',
-      ...(each.subject === 'reads' ? [] : [each.subject]),
+      ...subjectNames[each.subject],
       ...(each.does === 'an event' ? [] : [each.does]),
       ...(each.byKprobes ? ['kprobes'] : []),
     ].join(', '),
@@ -44,12 +51,13 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     { does: 'an event', ...onReads, byKprobes: true } as const,
     { does: 'an event', ...onReads, subject: 'ports' } as const,
     { does: 'an event', ...onReads, subject: 'networks' } as const,
+    { does: 'an event', ...onReads, subject: 'both' } as const,
   ];
   const tooMany = kinds.flatMap(({ does, byKprobes, subject }) => {
     const grouped = costs.filter(
       (each) => each.grouped && each.does === does && each.byKprobes === byKprobes && each.subject === subject,
     );
-    const least = byKprobes ? KPROBE_GROWTH : subject === 'reads' ? 1 : CONNECTION_GROWTH;
+    const least = byKprobes ? KPROBE_GROWTH : subject === 'both' ? TWO_KINDS_GROWTH : 1;
     const hasAll = does === 'an event' && !byKprobes && subject === 'reads';
     return policyNumbers
       .filter((policies) => hasAll || policies <= ACTING_MAX)

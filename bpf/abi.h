@@ -905,8 +905,6 @@ enum group_limit {
 	GROUP_END_BITS = 12, /* of such a hash */
 	GROUP_PAIR_BITS = 6, /* of the hash of the last two bytes */
 	GROUP_KEY_BITS = 12, /* of the hash of a number, or of the first bits of an address */
-	GROUP_IPV4_BITS = 16, /* hashed bits of an address of IPv4 */
-	GROUP_IPV6_BITS = 32,
 	GROUP_ADDITIONS = 1 << 26, /* for group_rule.addition */
 };
 
@@ -950,7 +948,10 @@ struct group_header {
 	u64 short_ends[4]; /* bit n: a value of fewer than GROUP_END_BYTES bytes ends with the byte n */
 	u64 ends[(1 << GROUP_END_BITS) / 64]; /* the hashes of the last bytes of the others; see is_end() */
 	u64 end_pairs; /* the hashes of the last two bytes; all of them if a value has only one */
-	/* the hashes of the numbers and networks that lead to rules; changed as those of Postfix */
+	/*
+	 * The hashes of the numbers and networks that lead to rules; changed as those of Postfix. See may_be_key() and
+	 * may_be_ipv4_key().
+	 */
 	u64 keys[(1 << GROUP_KEY_BITS) / 64];
 	u8 short_names; /* bit n: the last GROUP_END_BYTES of a value end with a slash and n more bytes */
 	u8 has_unrooted; /* not 0: a value of Equal or Prefix may begin without a slash */

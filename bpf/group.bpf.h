@@ -547,6 +547,8 @@ static __always_inline bool can_match(void *ctx, u64 returned)
 
 	if (needs & GROUP_NEEDS_NUMBER && !has_needed_number(ctx, returned))
 		return false;
+	if (!(needs & (GROUP_NEEDS_SET | GROUP_NEEDS_SCOPE)))
+		return true;
 	if (needs & GROUP_NEEDS_SET && !has_needed_set())
 		return false;
 	return !(needs & GROUP_NEEDS_SCOPE) || has_needed_scope();
@@ -562,14 +564,23 @@ static __always_inline bool may_be_key(u64 number)
 	return group_header.keys[hash / 64] >> (hash % 64) & 1;
 }
 
-/* False: this address leads to no rule. */
-static __always_inline bool may_be_ipv6_key(u64 address)
+/*
+ * False: this address leads to no rule. A network has the hash of its first 32, 24 or 16 bits, or several of 16 bits.
+ * The length is hashed, too, because the rest of a network is often 0.
+ */
+static __always_inline bool may_be_ipv4_key(u64 address)
 {
-	const struct qstr *words = KERNEL(qstr, address);
+	return may_be_key(address ^ 32) || may_be_key((address & 0xffffff) ^ 24) || may_be_key((u16)address ^ 16);
+}
+
+/* The same with 64, 48 and 32 bits of an address at this place. */
+static __always_inline bool may_be_ipv6_key(u64 at)
+{
+	const struct qstr *words = KERNEL(qstr, at);
 	u64 first = READ(words, hash_len);
 
 	/* an address that maps one of IPv4 begins like this */
-	return !first || may_be_key((u32)first);
+	return !first || may_be_key(first) || may_be_key(first & 0xffffffffffff) || may_be_key((u32)first);
 }
 
 /* The number of a member of struct net_detail in group_header.number_word. */
@@ -600,11 +611,11 @@ static __always_inline bool may_have_net_rules(void *ctx, u64 returned)
 	if (word == NUMBER_WORD(source_port))
 		return may_be_key(READ(sk, __sk_common.skc_num));
 	if (word == GROUP_DESTINATION && family == FAMILY_INET)
-		return may_be_key((u16)READ(sk, __sk_common.skc_daddr));
+		return may_be_ipv4_key(READ(sk, __sk_common.skc_daddr));
 	if (word == GROUP_DESTINATION)
 		return may_be_ipv6_key((u64)ADDRESS(sk, __sk_common.skc_v6_daddr));
 	if (word == GROUP_SOURCE && family == FAMILY_INET)
-		return may_be_key((u16)READ(sk, __sk_common.skc_rcv_saddr));
+		return may_be_ipv4_key(READ(sk, __sk_common.skc_rcv_saddr));
 	if (word == GROUP_SOURCE)
 		return may_be_ipv6_key((u64)ADDRESS(sk, __sk_common.skc_v6_rcv_saddr));
 	return true;

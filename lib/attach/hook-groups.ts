@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { EncodeContext } from '../wire/encode/context.js';
-import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
+import { encodeGroupProgram, lookedUpSlot, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
 import type { EncodedHook } from '../wire/encode/hook.js';
 import { GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
@@ -215,7 +215,13 @@ export class HookGroups {
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
     const program = encodeGroupProgram(hook, context);
-    return { hook: context.id, attachment, rules, program, key: groupKey(attachment, program.config) };
+    return {
+      hook: context.id,
+      attachment,
+      rules,
+      program,
+      key: groupKey(attachment, program.config, lookedUpSlot(rules)),
+    };
   }
 
   /**
@@ -377,8 +383,13 @@ function isAtFunction({ mechanism }: GroupAttachment): boolean {
 
 function ignore(): void {}
 
-function groupKey({ mechanism, target, entry, return: atReturn }: GroupAttachment, config: Uint8Array): string {
+/** `slot`: the value that is looked up. */
+function groupKey(
+  { mechanism, target, entry, return: atReturn }: GroupAttachment,
+  config: Uint8Array,
+  slot: number | undefined,
+): string {
   const common = config.slice();
   new DataView(common.buffer).setUint32(HookConfig.hook, 0, true);
-  return [mechanism, target, entry, atReturn, Buffer.from(common.buffer).toString('latin1')].join('\n');
+  return [mechanism, target, entry, atReturn, slot, Buffer.from(common.buffer).toString('latin1')].join('\n');
 }

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '65ca95a57efe1b23';
+export const LAYOUT_HASH = 'b7271e3967bf944b';
 
 /** enum event_type */
 export const EventType = {
@@ -1110,8 +1110,6 @@ export const GroupLimit = {
   GROUP_END_BITS: 12,
   GROUP_PAIR_BITS: 6,
   GROUP_KEY_BITS: 12,
-  GROUP_IPV4_BITS: 16,
-  GROUP_IPV6_BITS: 32,
   GROUP_ADDITIONS: 67108864,
 } as const;
 

@@ -93,6 +93,15 @@ export function toGroupRules(hook: CompiledHook, context: EncodeContext): readon
   }
 }
 
+/**
+ * The slot whose number or address is looked up: the first one that the first rule names. Undefined if a string is looked up,
+ * or nothing. A hook with another one would always be compared in the same group.
+ */
+export function lookedUpSlot([first]: readonly GroupRuleSource[]): number | undefined {
+  if (first === undefined || first.strings !== undefined) return undefined;
+  return [...first.numbers.keys(), ...first.networks.keys()][0];
+}
+
 function refuse(reason: string): never {
   throw new NotGroupable(reason);
 }

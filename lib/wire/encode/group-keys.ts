@@ -5,33 +5,35 @@
 import { GroupHeader, GroupLimit } from '../layout.gen.js';
 import { hashBytes, setCountedBits } from './tables.js';
 
-const { GROUP_KEY_BITS, GROUP_IPV4_BITS, GROUP_IPV6_BITS } = GroupLimit;
+const { GROUP_KEY_BITS } = GroupLimit;
+/** Bytes of a number. */
+const WORD = 8;
 /** With more free bits, a network may have each hash. */
 const FREE_BITS_MAX = GROUP_KEY_BITS;
+/** How many bits of a network are hashed: as many of these as it has, or, of several networks, the fewest. */
+const HASHED_BITS = { 4: [32, 24, 16], 6: [64, 48, 32] } as const;
 
 /** Counts the numbers and networks that have each hash. */
 export class GroupKeys {
   readonly #counts = new Uint32Array(1 << GROUP_KEY_BITS);
 
   countNumber(value: bigint, sign: 1 | -1): void {
-    const bytes = new DataView(new ArrayBuffer(8));
-    bytes.setBigUint64(0, value, true);
-    this.#count(hashKey(new Uint8Array(bytes.buffer)), sign);
+    this.#count(hashNumber(value), sign);
   }
 
   /** `digits`: the bits of the network, as text. */
   countNetwork(family: 4 | 6, digits: string, sign: 1 | -1): void {
-    const hashed = family === 4 ? GROUP_IPV4_BITS : GROUP_IPV6_BITS;
+    const lengths = HASHED_BITS[family];
+    const hashed = lengths.find((length) => length <= digits.length) ?? lengths[2];
     const free = Math.max(0, hashed - digits.length);
     if (free > FREE_BITS_MAX) {
       for (let hash = 0; hash < this.#counts.length; hash++) this.#count(hash, sign);
       return;
     }
-    const first = Number.parseInt(digits.slice(0, hashed).padEnd(hashed, '0'), 2);
-    for (let i = 0; i < 2 ** free; i++) {
-      const bytes = new DataView(new ArrayBuffer(4));
-      bytes.setUint32(0, (first + i) * 2 ** (32 - hashed));
-      this.#count(hashKey(new Uint8Array(bytes.buffer, 0, hashed / 8)), sign);
+    const first = BigInt(`0b${digits.slice(0, hashed).padEnd(8 * WORD, '0')}`);
+    for (let i = 0n; i < 1n << BigInt(free); i++) {
+      const number = toMemoryOrder(first | (i << BigInt(8 * WORD - hashed)));
+      this.#count(hashNumber(family === 4 ? number ^ BigInt(hashed) : number), sign);
     }
   }
 
@@ -45,7 +47,15 @@ export class GroupKeys {
   }
 }
 
-/** The hash of bytes that the program reads from memory. */
-function hashKey(bytes: Uint8Array): number {
-  return hashBytes(bytes, 'end', GROUP_KEY_BITS);
+/** The number that the program reads from memory, where the address begins with the upper bits of `bits`. */
+function toMemoryOrder(bits: bigint): bigint {
+  const bytes = new DataView(new ArrayBuffer(WORD));
+  bytes.setBigUint64(0, bits);
+  return bytes.getBigUint64(0, true);
+}
+
+function hashNumber(number: bigint): number {
+  const bytes = new DataView(new ArrayBuffer(WORD));
+  bytes.setBigUint64(0, number, true);
+  return hashBytes(new Uint8Array(bytes.buffer), 'end', GROUP_KEY_BITS);
 }

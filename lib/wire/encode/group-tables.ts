@@ -18,7 +18,7 @@ import {
 } from '../layout.gen.js';
 import { encodeSelector } from './actions.js';
 import { GroupFront } from './group-front.js';
-import type { GroupRuleSource, GroupTestSource } from './group-hook.js';
+import { lookedUpSlot, type GroupRuleSource, type GroupTestSource } from './group-hook.js';
 import { GroupKeys } from './group-keys.js';
 import { GroupNames } from './group-names.js';
 import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
@@ -71,8 +71,6 @@ interface Member {
   readonly firstTest: number;
   readonly tests: number;
   readonly rules: readonly GroupRuleSource[];
-  /** See STRAY_RULES_MAX. */
-  readonly strays: number;
   /** The number of the addition: group_rule.addition. */
   readonly addition: number;
   /** The hook's own program still reports calls, too. */
@@ -82,11 +80,6 @@ interface Member {
 
 const U32 = 4;
 const U64 = 8;
-/**
- * Most rules of a group that are always compared, although they name values that could be looked up elsewhere. With more,
- * another group, which looks these values up, costs less.
- */
-const STRAY_RULES_MAX = 8;
 const GENERATION_STEP = 0x9e3779b97f4a7c15n;
 
 export class GroupTables {
@@ -107,7 +100,6 @@ export class GroupTables {
   readonly #keys = new GroupKeys();
   /** The slot whose number or address is looked up: see GroupRuleSource. */
   #numberSlot: number | undefined;
-  #strays = 0;
   #generation = 0n;
   #additions = 0;
 
@@ -126,13 +118,11 @@ export class GroupTables {
     return this.#members.size;
   }
 
-  /** Adds the rules of a hook. Undefined if there is no room, or if another group suits them better. `moves`: until `endMove`, the rules leave marks. */
+  /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
   add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
-    const slot = this.#numberSlot ?? firstSlot(rules[0]);
+    const slot = this.#numberSlot ?? lookedUpSlot(rules);
     const keys = rules.map((rule) => ruleKeys(rule, slot));
-    const strays = countStrays(rules, slot);
-    if (this.#numberSlot !== undefined && strays > 0 && this.#strays + strays > STRAY_RULES_MAX) return undefined;
     const added = new Set(
       keys
         .flat()
@@ -148,9 +138,8 @@ export class GroupTables {
       return undefined;
     }
     this.#additions = (this.#additions + 1) % GroupLimit.GROUP_ADDITIONS;
-    const member = { firstRule, firstTest, tests, rules, strays, moves, addition: this.#additions };
+    const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
     this.#members.set(hook, member);
-    this.#strays += strays;
     this.#front.count(rules, 1);
     const folders = this.#names.add(rules);
     if (keys.flat().some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
@@ -283,7 +272,6 @@ export class GroupTables {
     }
     for (const set of this.#special.values()) if (clearRules(set, member)) changed.push(set);
     this.#members.delete(hook);
-    this.#strays -= member.strays;
     this.#front.count(member.rules, -1);
     this.#names.remove(member.rules);
     this.#rules.release(member.firstRule, member.rules.length);
@@ -381,15 +369,6 @@ function ruleKeys({ strings, numbers, networks }: GroupRuleSource, slot: number 
     ...(numbers.get(slot) ?? []).map((value) => ({ table: 'number', key: `${slot} ${value}` }) as const),
     ...(networks.get(slot) ?? []).map((network) => ({ table: 'network', key: networkKey(slot, network) }) as const),
   ];
-}
-
-/** Counts the rules without a key that would have one in another slot. */
-function countStrays(rules: readonly GroupRuleSource[], slot: number | undefined): number {
-  return rules.filter((rule) => rule.numbers.size + rule.networks.size > 0 && ruleKeys(rule, slot).length === 0).length;
-}
-
-function firstSlot(rule: GroupRuleSource | undefined): number | undefined {
-  return [...(rule?.numbers.keys() ?? []), ...(rule?.networks.keys() ?? [])][0];
 }
 
 /** The key of a network begins with that of each wider one: it has a digit for each bit. */

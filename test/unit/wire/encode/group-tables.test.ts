@@ -380,17 +380,6 @@ describe('tables of a group', () => {
     assert.equal(maps.map('group_numbers').size, 2);
   });
 
-  it('more than eight rules about other numbers need another group', () => {
-    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
-    add(maps, tables, 1, [numberRule(0, [[2, [7n]]])]);
-    for (let hook = 2; hook < 10; hook++) add(maps, tables, hook, [numberRule(0, [[1, [9n]]])]);
-    assert.equal(tables.add(10, [numberRule(0, [[1, [9n]]])]), undefined);
-    add(maps, tables, 11, [numberRule(0, [[2, [9n]]])]);
-    add(maps, tables, 12, [numberRule(0, [])]);
-    remove(maps, tables, 2);
-    add(maps, tables, 10, [numberRule(0, [[1, [9n]]])]);
-  });
-
   it('a port is looked up in its word of the detail', () => {
     const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
     const slot = 2 | (6 << GroupLimit.GROUP_WORD_SHIFT);
