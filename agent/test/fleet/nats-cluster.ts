@@ -21,6 +21,11 @@ const LOOK_MS = 50;
  */
 const FIRST_START_MS = 15_000;
 const STARTS = 3;
+/**
+ * A server that was killed sometimes does not take part in the group of a stream any more (`group node unhealthy`) until it
+ * starts again. The servers that ran meanwhile have the messages.
+ */
+const RESTART_MS = 30_000;
 
 export interface ClusterOptions {
   /** Default 1. */
@@ -118,7 +123,15 @@ export class NatsCluster {
   /** Starts a killed server again. Resolves when all running servers are ready. */
   async restart(index: number): Promise<void> {
     const server = this.#server(index);
-    if (server.process === undefined) this.#spawn(server);
+    for (let starts = STARTS; starts > 1; starts--) {
+      if (server.process === undefined) this.#spawn(server);
+      try {
+        return await this.ready(RESTART_MS);
+      } catch {
+        await this.kill(index, 'SIGTERM');
+      }
+    }
+    this.#spawn(server);
     await this.ready();
   }
 
