@@ -177,6 +177,14 @@ struct {
 	__type(value, struct process_state);
 } process_states_more SEC(".maps");
 
+/* Eight bytes at any address of the kernel. */
+static __always_inline u64 read_word(u64 address)
+{
+	struct qstr *any = KERNEL(qstr, address);
+
+	return READ(any, hash_len);
+}
+
 static __always_inline struct task_struct *current_task(void)
 {
 #ifdef READ_PROBE

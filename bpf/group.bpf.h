@@ -576,8 +576,7 @@ static __always_inline bool may_be_ipv4_key(u64 address)
 /* The same with 64, 48 and 32 bits of an address at this place. */
 static __always_inline bool may_be_ipv6_key(u64 at)
 {
-	const struct qstr *words = KERNEL(qstr, at);
-	u64 first = READ(words, hash_len);
+	u64 first = read_word(at);
 
 	/* an address that maps one of IPv4 begins like this */
 	return !first || may_be_key(first) || may_be_key(first & 0xffffffffffff) || may_be_key((u32)first);

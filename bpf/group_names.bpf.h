@@ -39,7 +39,10 @@ static __always_inline bool may_match_name_in_folder(u32 index __attribute__((un
 	return group_header.longest_postfix && may_end_with_value(dentry, READ(dentry, d_name.len), true);
 }
 
-/* What negative_entry.hash_len keeps in the entry for a whole folder: the answer for most names without a look-up. */
+/*
+ * The member hash_len of an entry for a whole folder keeps these bits. They show for most names, without a look-up,
+ * that no value of Postfix is at their end.
+ */
 static __always_inline u64 folder_ends(void)
 {
 	return group_header.end_pairs;

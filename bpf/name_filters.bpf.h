@@ -51,7 +51,7 @@ static __always_inline bool may_match_name_in_folder(u32 index, struct dentry *d
 	       may_end_with_value(index, dentry, READ(dentry, d_name.len), true);
 }
 
-/* What negative_entry.hash_len keeps in the entry for a whole folder: nothing, because the filters do not change. */
+/* The member hash_len of an entry for a whole folder is not used: the bitmap of the filters has a constant address. */
 static __always_inline u64 folder_ends(void)
 {
 	return 0;

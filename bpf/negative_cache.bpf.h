@@ -205,14 +205,6 @@ static __always_inline bool is_cacheable_value(u32 index)
 	return config.rename_lock && object->filtered && !object->inode;
 }
 
-/* Eight bytes at any address of the kernel. */
-static __always_inline u64 read_word(u64 address)
-{
-	struct qstr *any = KERNEL(qstr, address);
-
-	return READ(any, hash_len);
-}
-
 static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 {
 	return length > SHORT_NAME_MAX ? (u64)READ(dentry, d_name.name) : (u64)inline_name(dentry);

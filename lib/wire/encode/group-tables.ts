@@ -235,7 +235,7 @@ export class GroupTables {
       disabled: [
         { map: 'group_rules', bytes: encodeRules(hook, member, false, true) },
         ...this.#encodeSlots(
-          [...this.#tables.prefix.values()].filter(({ own }) => hasOnlyRulesOf(own, member)),
+          [...this.#tables.prefix.values()].filter(({ own }) => isUsedOnlyBy(own, member)),
           false,
         ),
       ],
@@ -247,7 +247,7 @@ export class GroupTables {
   #listDeletedKeys(member: Member): TableChange[] {
     const keys = TABLES.flatMap((table) => {
       const sets = [...this.#tables[table].values()].filter(
-        ({ own, slot }) => slot === undefined && hasOnlyRulesOf(own, member),
+        ({ own, slot }) => slot === undefined && isUsedOnlyBy(own, member),
       );
       return sets.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, sets, false) }];
     });
@@ -261,7 +261,7 @@ export class GroupTables {
     const changed: RuleSet[] = [];
     for (const table of TABLES) {
       for (const [key, set] of this.#tables[table]) {
-        const isDeleted = hasOnlyRulesOf(set.own, member);
+        const isDeleted = isUsedOnlyBy(set.own, member);
         if (clearRules(set, member)) changed.push(set);
         if (!isDeleted) continue;
         this.#tables[table].delete(key);
@@ -286,8 +286,7 @@ export class GroupTables {
     let bytes = member.rules.length * GroupRule.sizeof + member.tests * GroupTest.sizeof;
     for (const table of TABLES) {
       for (const { own, key, slot } of this.#tables[table].values()) {
-        if (hasOnlyRulesOf(own, member))
-          bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
+        if (isUsedOnlyBy(own, member)) bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
       }
     }
     for (const folder of this.#names.ownFolders(member.rules)) bytes += NODE_BYTES + folder.length;
@@ -432,7 +431,7 @@ function clearRules(set: RuleSet, { firstRule, rules }: Member): boolean {
 }
 
 /** True if the set has rules of this hook as its own, and none of other hooks. */
-function hasOnlyRulesOf(own: ReadonlySet<number>, { firstRule, rules }: Member): boolean {
+function isUsedOnlyBy(own: ReadonlySet<number>, { firstRule, rules }: Member): boolean {
   return own.size > 0 && [...own].every((rule) => rule >= firstRule && rule < firstRule + rules.length);
 }
 
