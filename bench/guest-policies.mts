@@ -6,6 +6,7 @@ import { openTracer } from 'polytrace';
 import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
 import {
   ACTING_MAX,
+  isConnections,
   matchedAddress,
   matchedFile,
   numberedPolicy,
@@ -48,7 +49,7 @@ async function measure(
   byKprobes = false,
   subject: Subject = 'reads',
 ): Promise<PolicyCosts[]> {
-  const steps = subject === 'reads' ? reads : connections;
+  const steps = isConnections(subject) ? connections : reads;
   const attach = byKprobes ? 'kprobe' : 'auto';
   const tracer = await openTracer({ attach, groupPolicies: grouped, enforcement: true });
   const results: PolicyCosts[] = [];
@@ -91,6 +92,8 @@ writeFileSync(
       ...(await measure(true, 'a signal')),
       ...(await measure(true, 'an override')),
       ...(await measure(true, 'stack traces')),
+      ...(await measure(true, 'an event', false, 'exclusions')),
+      ...(await measure(true, 'an event', false, 'others')),
       ...(await measure(true, 'an event', false, 'ports')),
       ...(await measure(true, 'an event', false, 'networks')),
       ...(await measure(true, 'an event', false, 'both')),

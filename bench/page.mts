@@ -158,6 +158,8 @@ ${formatTable(costs)}
   of 2 and 10 policies is 1.19 there.
 - **a signal**: the policies send one that programs ignore. **an override**: reads fail, so a match is not measured.
   **stack traces**: of the kernel and of the program.
+- **exclusions**: reads below a folder, by Prefix, apart from other files and folders, by NotEqual and NotPrefix, among
+  which is the hot file. **all others**: reads of all files, apart from those of some folders, by NotPrefix alone.
 - **ports**, **networks**: policies on \`tcp_connect\` with a port or a network of the destination; what they add to a
   connection. A group compares the hash of the port or address before it describes the socket. **both in turn**: they
   are two groups, so the limit of 2 and 10 policies is 1.5. These rows vary by 100 and more.

@@ -25,11 +25,13 @@ export const TWO_KINDS_GROWTH = 1.5;
 export const unmatchedFile = '/srv/file';
 export const matchedFile = '/srv/policies/file-0';
 
-const ways = [
-  (i: number) => ['Equal', `/srv/policies/file-${i}`],
-  (i: number) => ['Prefix', `/srv/policies/folder-${i}/`],
-  (i: number) => ['Postfix', `/file-${i}.key`],
-] as const;
+type Filter = readonly [operator: string, ...values: readonly string[]];
+
+const ways: readonly ((i: number) => Filter)[] = [
+  (i) => ['Equal', `/srv/policies/file-${i}`],
+  (i) => ['Prefix', `/srv/policies/folder-${i}/`],
+  (i) => ['Postfix', `/file-${i}.key`],
+];
 
 /** What the policies of a row do with a match. The signal is one that programs ignore. */
 export const policyActions = {
@@ -42,8 +44,16 @@ export const policyActions = {
 /** So many policies with other actions than events, by kprobes, or on connections, are measured. */
 export const ACTING_MAX = 100;
 
-/** What the policies of a row are about. `both`: networks and ports in turn. */
-export type Subject = 'reads' | 'ports' | 'networks' | 'both';
+/**
+ * What the policies of a row are about. `exclusions`: reads in a folder, apart from some of its files. `others`: reads of
+ * all files, apart from some. `both`: networks and ports in turn.
+ */
+export type Subject = 'reads' | 'exclusions' | 'others' | Connections;
+type Connections = 'ports' | 'networks' | 'both';
+
+export function isConnections(subject: Subject): subject is Connections {
+  return subject === 'ports' || subject === 'networks' || subject === 'both';
+}
 
 /** The source and destination of a connection that no policy names, and of one whose network the first policy names. */
 export const unmatchedAddress = '127.0.0.1';
@@ -56,24 +66,53 @@ kind: TracingPolicy
 metadata: { name: numbered-${i} }
 spec:
   kprobes:
-${subject === 'reads' ? readHook(i) : connectionHook(i, subject)}
+${isConnections(subject) ? connectionHook(i, subject) : readHook(listFilters(i, subject))}
 ${does === 'an event' ? '' : `      matchActions: [{ action: ${policyActions[does]} }]\n`}`;
 }
 
-/** Reads of a path. The operator depends on the number. */
-function readHook(i: number): string {
-  const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
+/** The filters on the path. */
+function listFilters(i: number, subject: Exclude<Subject, Connections>): readonly Filter[] {
+  // only the first policy reports the file that is read with a match
+  const excluded = [unmatchedFile, '/srv/many/', ...(i === 0 ? [] : ['/srv/policies/'])];
+  if (subject === 'exclusions')
+    return [
+      ['Prefix', '/srv/'],
+      ['NotPrefix', ...excluded],
+      ['NotEqual', `/srv/file-${i}`],
+    ];
+  if (subject === 'others') return [['NotPrefix', ...excluded, ...restOfGuest]];
+  // the operator depends on the number
+  return [(ways[i % ways.length] as (typeof ways)[number])(i)];
+}
+
+/** What the programs of the guest read meanwhile. */
+const restOfGuest = [
+  '/dev/',
+  '/etc/',
+  '/lib',
+  '/opt/',
+  '/proc/',
+  '/root/',
+  '/run/',
+  '/sys/',
+  '/tmp/',
+  '/usr/',
+  '/var/',
+];
+
+/** Reads of a path. */
+function readHook(filters: readonly Filter[]): string {
   return `  - call: security_file_permission
     syscall: false
     args: [{ index: 0, type: file }, { index: 1, type: int }]
     selectors:
     - matchArgs:
-      - { index: 0, operator: ${operator}, values: ["${value}"] }
+${filters.map(([operator, ...values]) => `      - { index: 0, operator: ${operator}, values: ${JSON.stringify(values)} }`).join('\n')}
       - { index: 1, operator: Equal, values: ["4"] }`;
 }
 
 /** Connections to a port, or to a network. */
-function connectionHook(i: number, subject: Exclude<Subject, 'reads'>): string {
+function connectionHook(i: number, subject: Connections): string {
   const [operator, value] =
     subject === 'ports' || (subject === 'both' && i % 2 === 1)
       ? ['DPort', String(10_000 + i)]

@@ -3,6 +3,7 @@ import { countInVm } from './count.mjs';
 import {
   ACTING_MAX,
   growthLimits,
+  isConnections,
   KPROBE_GROWTH,
   policyActions,
   policyNumbers,
@@ -13,6 +14,8 @@ import { formatNumber, type Rows } from './table.mjs';
 
 const subjectNames: Readonly<Record<PolicyCosts['subject'], readonly string[]>> = {
   reads: [],
+  exclusions: ['exclusions'],
+  others: ['all others'],
   ports: ['ports'],
   networks: ['networks'],
   both: ['both in turn'],
@@ -30,7 +33,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     readonly costs: readonly PolicyCosts[];
   };
   const added = ({ counts, subject }: PolicyCosts, step: string): number =>
-    (counts[step] ?? NaN) - (nothing[subject === 'reads' ? 'reads' : 'connections'][step] ?? NaN);
+    (counts[step] ?? NaN) - (nothing[isConnections(subject) ? 'connections' : 'reads'][step] ?? NaN);
   const rows = costs.map((each) => [
     [
       formatNumber(each.policies),
@@ -49,6 +52,8 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
   const kinds = [
     ...(Object.keys(policyActions) as (keyof typeof policyActions)[]).map((does) => ({ does, ...onReads })),
     { does: 'an event', ...onReads, byKprobes: true } as const,
+    { does: 'an event', ...onReads, subject: 'exclusions' } as const,
+    { does: 'an event', ...onReads, subject: 'others' } as const,
     { does: 'an event', ...onReads, subject: 'ports' } as const,
     { does: 'an event', ...onReads, subject: 'networks' } as const,
     { does: 'an event', ...onReads, subject: 'both' } as const,

@@ -955,7 +955,8 @@ struct group_header {
 	u64 keys[(1 << GROUP_KEY_BITS) / 64];
 	u8 short_names; /* bit n: the last GROUP_END_BYTES of a value end with a slash and n more bytes */
 	u8 has_unrooted; /* not 0: a value of Equal or Prefix may begin without a slash */
-	u8 pad[6];
+	u8 has_further; /* not 0: rules may have further filters on the string */
+	u8 pad[5];
 };
 
 enum group_need { GROUP_NEEDS_NUMBER = 1, GROUP_NEEDS_SET = 2, GROUP_NEEDS_SCOPE = 4 };
@@ -967,6 +968,8 @@ struct group_set {
 		   8]; /* the value of Equal in group_equal that leads to this set, padded with zeros */
 	u32 string_words; /* words of the string that are not only padding */
 	u32 lowest; /* the lowest rule of the set: programs try it as the only one, and compare it with the words */
+	u32 has_rules; /* 0: all bits are further filters of rules */
+	u32 pad;
 };
 
 enum group_flag {
@@ -984,7 +987,10 @@ enum group_move {
 	MOVE_FIRST = 2, /* this and greater numbers: a move. Both programs report calls */
 };
 
-/* A selector. Those of one hook follow each other; the first that matches decides. */
+/*
+ * A selector. Those of one hook follow each other; the first that matches decides. After them come the further filters
+ * on the string of all its selectors: the values of each lead to its number, too, which is never enabled as a rule.
+ */
 struct group_rule {
 	u32 hook; /* the id of the policy's hook */
 	u16 first_test, tests_count; /* comparisons that follow the look-up; all groups of them must hold */
@@ -1004,6 +1010,8 @@ enum group_test_kind {
 	GROUP_TEST_SCOPE = 4,
 	GROUP_TEST_NET = 5, /* a word of a struct net_detail; the index has its number from GROUP_WORD_SHIFT on */
 	GROUP_TEST_NETWORK = 6, /* an address; the index has flags: enum group_address */
+	GROUP_TEST_STRING = 7, /* a further filter on the string, by its number */
+	GROUP_TEST_PRESENT = 8, /* there is a string or path: see excluding in struct object_config */
 };
 
 enum group_address { GROUP_ADDRESS_DESTINATION = 1 << 8, GROUP_ADDRESS_IPV6 = 1 << 9 };
@@ -1392,7 +1400,7 @@ ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
 ABI_SIZE(group_header, 136 + (1 << GROUP_END_BITS) / 8 + (1 << GROUP_KEY_BITS) / 8);
-ABI_SIZE(group_set, 16 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
+ABI_SIZE(group_set, 24 + GROUP_RULES_MAX / 8 + GROUP_EQUAL_MAX);
 ABI_SIZE(group_rule, 48);
 ABI_SIZE(group_test, 24);
 ABI_SIZE(control, 184);

@@ -174,6 +174,31 @@ static __always_inline bool is_in_scope(struct group_walk *walk, u32 scope)
 	return walk->scopes[(scope / 64) % SCOPE_WORDS] >> (scope % 64) & 1;
 }
 
+/* The set has the summary and the words of rules of its own; null: no rules. */
+static __always_inline const struct group_set *get_set(u32 set)
+{
+	return set == GROUP_NO_SET ? 0 : bpf_map_lookup_elem(&group_sets, &set);
+}
+
+static __always_inline u64 read_summary(const struct group_set *set)
+{
+	return set ? *(volatile u64 *)&set->summary : 0;
+}
+
+static __always_inline u64 read_set_word(const struct group_set *set, u32 index)
+{
+	return set && index < GROUP_WORDS ? *(volatile u64 *)&set->words[index] : 0;
+}
+
+/* True if the string leads to a further filter with this number. */
+static __noinline bool is_further_filter_satisfied(const struct group_walk *walk, u32 number)
+{
+	u64 word = read_set_word(get_set(walk->first_set), number / 64) |
+		   read_set_word(get_set(walk->second_set), number / 64);
+
+	return word >> (number % 64) & 1;
+}
+
 static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct group_test *test)
 {
 	u32 index = test->index;
@@ -192,6 +217,10 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 	case GROUP_TEST_NET:
 	case GROUP_TEST_NETWORK:
 		return has_details() && is_net_test_satisfied(s, test);
+	case GROUP_TEST_STRING:
+		return has_strings() && is_further_filter_satisfied(&s->walk, index);
+	case GROUP_TEST_PRESENT:
+		return has_strings() && !s->buffer.is_missing;
 	}
 	return false;
 }
@@ -372,22 +401,6 @@ static __always_inline bool run_test(struct hook_scratch *s)
 	return walk->test == walk->tests_end;
 }
 
-/* The set has the summary and the words of rules of its own; null: no rules. */
-static __always_inline const struct group_set *get_set(u32 set)
-{
-	return set == GROUP_NO_SET ? 0 : bpf_map_lookup_elem(&group_sets, &set);
-}
-
-static __always_inline u64 read_summary(const struct group_set *set)
-{
-	return set ? *(volatile u64 *)&set->summary : 0;
-}
-
-static __always_inline u64 read_set_word(const struct group_set *set, u32 index)
-{
-	return set && index < GROUP_WORDS ? *(volatile u64 *)&set->words[index] : 0;
-}
-
 /* Loads the next word of rules. */
 static __always_inline void begin_word(struct group_walk *walk, const struct group_set *first,
 				       const struct group_set *second)
@@ -464,6 +477,8 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 		return;
 	walk->facts = 0;
 	walk->frame = frame;
+	walk->first_set = first_set;
+	walk->second_set = second_set;
 	walk->decided_hook = 0;
 	walk->test = 0;
 	walk->tests_end = 0;
@@ -483,8 +498,6 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 		continue_rule(s, begin_rule(walk, rule));
 	} else {
 		walk->summary = summary;
-		walk->first_set = first_set;
-		walk->second_set = second_set;
 	}
 	if (!has_ended(walk) && !(group_stacks() && walk->waits))
 		bpf_loop(RULE_STEPS_MAX, walk_rules, &steps, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The filters on strings in the program of a group. They replace filter_string() and filter_unknown_path() of
- * strings.bpf.h, which includes this file.
+ * The filters on strings in the program of a group. They replace filter_string(), filter_missing() and
+ * filter_unknown_path() of strings.bpf.h, which includes this file.
  *
  * There are no candidate selectors here. `candidates` is the generation of the tables, so that an entry of the negative
  * cache is valid for one generation. The result is the same number, or 0 if the string leads to no rule.
@@ -10,6 +10,14 @@
 #define POLYTRACE_GROUP_STRINGS_BPF_H
 
 #include "group_tables.bpf.h"
+
+static __always_inline u64 filter_missing(struct string_buffer *buffer,
+					  const volatile struct object_config *object __attribute__((unused)),
+					  u64 candidates, bool is_missing)
+{
+	buffer->is_missing = is_missing;
+	return candidates;
+}
 
 static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64 candidates)
 {
@@ -132,6 +140,17 @@ static __always_inline bool may_end_with_postfix(const struct string_buffer *buf
 	       (STRING_END - start >= GROUP_END_BYTES && is_end(end >> (64 - 8 * GROUP_END_BYTES)));
 }
 
+/* True if one of the sets has a rule, and not only further filters of rules. */
+static __always_inline bool has_rules(u32 first, u32 second)
+{
+	const struct group_set *set = bpf_map_lookup_elem(&group_sets, &first);
+
+	if (set && *(volatile u32 *)&set->has_rules)
+		return true;
+	set = bpf_map_lookup_elem(&group_sets, &second);
+	return set && *(volatile u32 *)&set->has_rules;
+}
+
 /* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */
 static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start, u32 index, u64 candidates,
 					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
@@ -156,7 +175,9 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 	}
 	buffer->prefix_set = prefix;
 	buffer->postfix_set = postfix;
-	return prefix | postfix ? candidates : 0;
+	if (!(prefix | postfix) || (group_header.has_further && !has_rules(prefix, postfix)))
+		return 0;
+	return candidates;
 }
 
 #endif

@@ -134,6 +134,13 @@ static __always_inline bool may_match_end(const volatile struct string_table *ta
 #ifdef POLICY_GROUP
 #include "group_strings.bpf.h"
 #else
+/* A file without a path, a null pointer, a descriptor that is not open. */
+static __always_inline u64 filter_missing(struct string_buffer *buffer __attribute__((unused)),
+					  const volatile struct object_config *object, u64 candidates, bool is_missing)
+{
+	return object->excluding && is_missing ? candidates & ~object->excluding : candidates;
+}
+
 /* An unknown path matches, except for selectors that only suppress events. */
 static __always_inline u64 filter_unknown_path(struct string_buffer *buffer __attribute__((unused)), u64 candidates)
 {
@@ -487,9 +494,7 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 	if (object->filtered) {
 		const u64 before __attribute__((unused)) = candidates;
 
-		/* a file without a path, a null pointer, a descriptor that is not open */
-		if (object->excluding && flags & (STRING_PSEUDO | STRING_FAULT))
-			candidates &= ~object->excluding;
+		candidates = filter_missing(buffer, object, candidates, flags & (STRING_PSEUDO | STRING_FAULT));
 		if (flags & STRING_UNKNOWN)
 			candidates = filter_unknown_path(buffer, candidates);
 		else
@@ -787,8 +792,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 		u32 start = at_most(STRING_END - compared, STRING_END);
 		const bool is_text = read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
 
-		if (object->excluding && !raw && is_text)
-			candidates &= ~object->excluding;
+		candidates = filter_missing(buffer, object, candidates, !raw && is_text);
 		bpf_probe_read_kernel(&buffer->bytes[start], compared, to);
 		/* nothing is known about a string that cannot be read: it is not the empty string */
 		candidates = filter_string(buffer, start, index, candidates, 0, false,

@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { EncodeContext } from '../wire/encode/context.js';
-import { encodeGroupProgram, lookedUpSlot, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
+import { encodeGroupProgram, lookUpKind, toGroupRules, type GroupRuleSource } from '../wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../wire/encode/group-tables.js';
 import type { EncodedHook } from '../wire/encode/hook.js';
 import { GroupMove, HookConfig, ScratchGuard } from '../wire/layout.gen.js';
@@ -220,7 +220,7 @@ export class HookGroups {
       attachment,
       rules,
       program,
-      key: groupKey(attachment, program.config, lookedUpSlot(rules)),
+      key: groupKey(attachment, program.config, lookUpKind(rules)),
     };
   }
 
@@ -322,8 +322,10 @@ export class HookGroups {
     this.#memberships.set(hook, { group: group.id, hitsBefore, memory: group.tables.memory(hook) });
     try {
       for (const changes of [addition.prepared, addition.found]) await this.#put(group, changes);
-      // a call that has not found the first selector's value must not find the second one enabled
-      if (rules.length > 1) await this.#parts.session.waitForPrograms();
+      // a call that has not found the value of the first selector, or of a filter that excludes, must not find the second
+      // selector, or the rule, enabled
+      const canMiss = rules.length > 1 || rules.some(({ further }) => further.length > 0);
+      if (canMiss) await this.#parts.session.waitForPrograms();
       await this.#put(group, addition.enabled);
     } catch (error) {
       await this.#removeFrom(group, hook);
@@ -383,13 +385,12 @@ function isAtFunction({ mechanism }: GroupAttachment): boolean {
 
 function ignore(): void {}
 
-/** `slot`: the value that is looked up. */
 function groupKey(
   { mechanism, target, entry, return: atReturn }: GroupAttachment,
   config: Uint8Array,
-  slot: number | undefined,
+  lookUp: string,
 ): string {
   const common = config.slice();
   new DataView(common.buffer).setUint32(HookConfig.hook, 0, true);
-  return [mechanism, target, entry, atReturn, slot, Buffer.from(common.buffer).toString('latin1')].join('\n');
+  return [mechanism, target, entry, atReturn, lookUp, Buffer.from(common.buffer).toString('latin1')].join('\n');
 }

@@ -96,7 +96,7 @@ export async function loadHook(
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     guard,
-    locks: negativeCacheLocks(hook, attachment.mechanism, context),
+    ...negativeCacheLocks(hook, attachment.mechanism, context),
     unwinder: kernelUnwinder(hook, { mechanism: attachment.mechanism, guard, params: own.params }, context),
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,

@@ -1,8 +1,8 @@
 /** Decides which hooks have a negative cache: a cache of paths that no selector can match. See bpf/negative_cache.bpf.h. */
 import { readFileSync } from 'node:fs';
 import { hasTables, hookValues } from '../compiled/compiled-hook.js';
-import type { CompiledHook } from '../compiled/compiled-policy.js';
-import type { KernelLocks } from '../wire/encode/context.js';
+import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
+import type { EncodeContext, KernelLocks } from '../wire/encode/context.js';
 import { READS } from '../wire/reads.js';
 import type { AttachContext } from './request.js';
 
@@ -30,20 +30,24 @@ export function countPossibleCpus(): number {
   return 1 + Number(/\d+$/.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim())?.[0] ?? 0);
 }
 
+/** For the hook's own program, and for the program of a group, in which other hooks have the filters on its path. */
 export function negativeCacheLocks(
   hook: CompiledHook,
   mechanism: string,
   context: AttachContext,
-): KernelLocks | undefined {
-  const isUseful =
-    context.cachePaths &&
-    MECHANISMS.has(mechanism) &&
-    context.features.directRead.available &&
-    hookValues(hook).some(isPathFilter);
-  return isUseful ? negativeCache.findLocks(context) : undefined;
+): Pick<EncodeContext, 'locks' | 'groupLocks'> {
+  const values = hookValues(hook);
+  const isPossible = context.cachePaths && MECHANISMS.has(mechanism) && context.features.directRead.available;
+  if (!isPossible || !values.some(isPath)) return {};
+  const locks = negativeCache.findLocks(context);
+  return { locks: values.some(isPathFilter) ? locks : undefined, groupLocks: locks };
+}
+
+function isPath({ type }: CompiledValue): boolean {
+  return READS[type].class === 'path';
 }
 
 /** False for a filter with `inode`, because its result depends on more than the path. */
-function isPathFilter(value: ReturnType<typeof hookValues>[number]): boolean {
-  return READS[value.type].class === 'path' && hasTables(value) && (value.texts.inode ?? []).length === 0;
+function isPathFilter(value: CompiledValue): boolean {
+  return isPath(value) && hasTables(value) && (value.texts.inode ?? []).length === 0;
 }

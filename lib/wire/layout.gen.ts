@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'b7271e3967bf944b';
+export const LAYOUT_HASH = '566f57fb1b072777';
 
 /** enum event_type */
 export const EventType = {
@@ -1160,6 +1160,7 @@ export const GroupHeader = {
   keysLength: 64,
   shortNames: 1152,
   hasUnrooted: 1153,
+  hasFurther: 1154,
 } as const;
 
 /** enum group_need */
@@ -1171,7 +1172,7 @@ export const GroupNeed = {
 
 /** struct group_set */
 export const GroupSet = {
-  sizeof: 208,
+  sizeof: 216,
   summary: 0,
   words: 8,
   wordsStride: 8,
@@ -1181,6 +1182,7 @@ export const GroupSet = {
   stringLength: 8,
   stringWords: 200,
   lowest: 204,
+  hasRules: 208,
 } as const;
 
 /** enum group_flag */
@@ -1237,6 +1239,8 @@ export const GroupTestKind = {
   GROUP_TEST_SCOPE: 4,
   GROUP_TEST_NET: 5,
   GROUP_TEST_NETWORK: 6,
+  GROUP_TEST_STRING: 7,
+  GROUP_TEST_PRESENT: 8,
 } as const;
 
 /** enum group_address */

@@ -471,6 +471,7 @@ describeOnce('policies that share one program', function () {
     });
     for (const program of PROGRAMS) execFileSync(program, PATHS, { stdio: 'ignore' });
     execFileSync('sh', ['-c', PATHS.map((path) => `echo text > ${path}`).join('; ')]);
+    execFileSync('sh', ['-c', 'echo text | cat > /dev/null']);
     const hooks = grouped.policies().flatMap((policy) => policy.hooks);
     const statuses = [separate, grouped].map((tracer) => tracer.policies().map(toCounts));
     await separate.close();
@@ -487,6 +488,29 @@ describeOnce('policies that share one program', function () {
     const { hooks, events } = await compareTwins(randomPolicies(REPORTERS, REPORTING));
     assert.ok(hooks.every((hook) => hook.grouped === true));
     assert.ok(events.length > 6 * REPORTERS, `${events.length} events`);
+  });
+
+  itWithTwins('policies without a filter on the path, or with negated ones only, report the same', async () => {
+    const [cat, digest, count] = PROGRAMS.map((program) => `matchBinaries: [{operator: In, values: [${program}]}]`);
+    const negated = (operator: string, ...values: readonly string[]): string =>
+      `matchArgs: [{index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}]`;
+    const twin = `${FOLDER}/twin/`;
+    const policies = [
+      ['all', `- ${cat}`],
+      ['two', `- ${negated('Equal', `${twin}aa/y`)}\n- ${digest}\n  matchActions: [{action: NoPost}]\n- ${count}`],
+      ['other-folders', `- ${negated('NotPrefix', `${twin}a`, '/usr/')}\n  ${cat}`],
+      ['other-files', `- ${negated('NotEqual', `${twin}b`)}\n  ${count}`],
+      ['other-ends', `- ${negated('NotPostfix', '.txt', '/x')}\n  ${digest}`],
+      ['but-one', `- ${negated('NotPrefix', twin)}\n  ${cat}\n- ${negated('NotEqual', `${twin}c.txt`)}\n  ${digest}`],
+    ] as const;
+    const { hooks, events } = await compareTwins(
+      policies.map(([name, selectors]) => ({ yaml: kprobePolicy(name, fileHook(selectors)) })),
+    );
+    for (const hook of hooks) assert.equal(hook.grouped, true, hook.separate);
+    const countEvents = (pattern: RegExp): number => events.filter((event) => pattern.test(event)).length;
+    for (const [name] of policies) assert.ok(countEvents(new RegExp(`^${name} `)) > PATHS.length, name);
+    assert.ok(countEvents(/^all .* pipe:/) > 0);
+    assert.equal(countEvents(/^other-folders .* pipe:/), 0, 'a pipe has no path');
   });
 
   itWithTwins('16 random policies with actions report and do the same', async () => {
@@ -576,15 +600,27 @@ function toCounts({ name, matched, posted, suppressed, lost }: PolicyStatus): un
 
 /** A linear congruential generator: the policies are the same in each run. */
 const SEED = 7;
-let state = SEED;
+class Picker {
+  #state = SEED;
+
+  pick<T>(choices: readonly T[]): T {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
+    return choices[Math.floor((this.#state / 2 ** 32) * choices.length)] as T;
+  }
+}
+
+let picker = new Picker();
+/** Of their own: the checks of what the policies cover count on the other picks. */
+let furtherPicker = new Picker();
+
 function pick<T>(choices: readonly T[]): T {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
+  return picker.pick(choices);
 }
 
 /** `choices`: what a selector can have besides its arguments. */
 function randomPolicies(count: number, choices: readonly Choice[]): { yaml: string }[] {
-  state = SEED;
+  picker = new Picker();
+  furtherPicker = new Picker();
   return Array.from({ length: count }, (_, i) => {
     const selectors = Array.from({ length: pick([1, 2, 3]) }, () => randomSelector(choices));
     return { yaml: kprobePolicy(`random-${i}`, fileHook(selectors.join('\n'))) };
@@ -635,8 +671,25 @@ function randomSelector(choices: readonly Choice[]): string {
     '{index: 1, operator: NotEqual, values: ["2"]}',
     '',
   ]);
-  const list = values.map((value) => JSON.stringify(value)).join(', ');
+  const filters = [
+    ...pickFurther(),
+    `{index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`,
+    ...(mask === '' ? [] : [mask]),
+  ];
   return `- matchArgs:
-  - {index: 0, operator: ${operator}, values: [${list}]}${mask === '' ? '' : `\n  - ${mask}`}
+${filters.map((filter) => `  - ${filter}`).join('\n')}
   ${pick(choices)(binary, other)}`.trimEnd();
+}
+
+/** Further filters on the path. */
+function pickFurther(): readonly string[] {
+  const pickPath = (): string => furtherPicker.pick(PATHS);
+  const folder = `${FOLDER}/twin/${furtherPicker.pick(['a', 'aa', 'b'])}`;
+  return furtherPicker.pick([
+    [],
+    [],
+    [`{index: 0, operator: NotEqual, values: ["${pickPath()}", "${pickPath()}"]}`],
+    [`{index: 0, operator: NotPrefix, values: ["${folder}"]}`],
+    ['{index: 0, operator: NotPostfix, values: ["/x", ".txt"]}', '{index: 0, operator: NotPrefix, values: ["/usr/"]}'],
+  ]);
 }

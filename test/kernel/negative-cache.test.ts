@@ -99,6 +99,11 @@ async function addToGroup({ tracer }: Recording, hook: string): Promise<void> {
     selector('Equal', '/nowhere/a', '/srv/nowhere'),
     selector('Postfix', '.nowhere', '/no', '/u/v'),
     selector('Prefix', '/nowhere/b'),
+    // further filters, whose values lead to no rule
+    selector('Prefix', '/nowhere/c').replace(
+      'matchArgs:\n',
+      'matchArgs:\n  - {index: 0, operator: NotPrefix, values: [/srv, /]}\n',
+    ),
   ];
   for (const [i, each] of beside.entries()) {
     for (const name of [`beside-${i}`, `gone-${i}`])

@@ -27,8 +27,10 @@ ${lines.join('\n')}
   };
 }
 
+const pathFilter = (operator: string, ...values: readonly string[]): string =>
+  `{index: 2, operator: ${operator}, values: ${JSON.stringify(values)}}`;
 const onPath = (operator: string, ...values: readonly string[]): string =>
-  `matchArgs: [{index: 2, operator: ${operator}, values: ${JSON.stringify(values)}}]`;
+  `matchArgs: [${pathFilter(operator, ...values)}]`;
 
 /** Collects events until the tracer is closed. */
 async function collect(tracer: Tracer): Promise<TracerEvent[]> {
@@ -69,13 +71,30 @@ describe('policies that share one program on a raw tracepoint', function () {
     return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
   };
 
-  function randomSelector(): string {
+  /** `isLed`: it has a filter that is not negated. */
+  function randomSelector(isLed: boolean): string {
     const start = shop.folder.length;
     const ways = [
-      () => onPath('Equal', pick(paths), pick(paths)),
-      () => onPath('Prefix', pick(paths).slice(0, start + pick([1, 2, 3, 4])), join(shop.folder, pick(['a', 'b']))),
-      () => onPath('Postfix', pick(['x', 'xx', '/x', '.txt', 'b', 'aa/x', 'bb.txt']), pick(paths).slice(-3)),
+      () => pathFilter('Equal', pick(paths), pick(paths)),
+      () => pathFilter('Prefix', pick(paths).slice(0, start + pick([1, 2, 3, 4])), join(shop.folder, pick(['a', 'b']))),
+      () => pathFilter('Postfix', pick(['x', 'xx', '/x', '.txt', 'b', 'aa/x', 'bb.txt']), pick(paths).slice(-3)),
     ];
+    const further = [
+      () => pathFilter('NotEqual', pick(paths), pick(paths)),
+      () => pathFilter('NotPrefix', join(shop.folder, pick(['aa', 'ab/', 'b', 'c'])), '/usr/'),
+      () => pathFilter('NotPostfix', pick(['x', '/x', '.txt', 'y']), pick(paths).slice(-4)),
+    ];
+    const first = pick([0, 1, 2]);
+    const filters = [
+      ...(isLed && pick([true, false, false, false]) ? [pick(ways.filter((_, i) => i !== first))()] : []),
+      ...further.filter(() => pick([true, false, false])).map((filter) => filter()),
+    ];
+    if (!isLed) {
+      // other programs of the machine run meanwhile
+      const own = `matchBinaries: [{operator: In, values: [${paths.map((path) => `"${path}"`).join(', ')}]}]`;
+      return filters.length === 0 ? own : `matchArgs: [${filters.join(', ')}]\n${own}`;
+    }
+    filters.push((ways[first] as () => string)());
     const more = [
       '',
       `\nmatchBinaries: [{operator: In, values: ["${pick(paths)}", "${pick(paths)}"]}]`,
@@ -85,13 +104,14 @@ describe('policies that share one program on a raw tracepoint', function () {
       '\nmatchActions: [{action: NoPost}]',
       '\nmatchActions: [{action: Post}]',
     ];
-    return pick(ways)() + pick(more);
+    return `matchArgs: [${filters.join(', ')}]${pick(more)}`;
   }
 
-  it('100 random policies: the same events, counters, and order in each call', async () => {
-    const policies = Array.from({ length: 100 }, (_, i) =>
-      policy(`random-${i}`, EXEC, Array.from({ length: pick([1, 2, 3]) }, randomSelector)),
-    );
+  async function compareRandom(isLed: boolean): Promise<void> {
+    const policies = Array.from({ length: 100 }, (_, i) => {
+      const selectors = Array.from({ length: pick([0, 1, 2]) }, () => randomSelector(true));
+      return policy(`random-${i}`, EXEC, [...selectors, randomSelector(isLed)]);
+    });
     const separate = await openTracer({ policies, countHits: true, groupPolicies: false });
     const grouped = await openTracer({ policies, countHits: true });
     const streams = [separate, grouped].map(collect);
@@ -109,7 +129,11 @@ describe('policies that share one program on a raw tracepoint', function () {
     const order = (events: readonly string[] = []): unknown =>
       events.toSorted((a, b) => Number(a.split(' ')[2]) - Number(b.split(' ')[2]));
     assert.deepEqual(order(actual), order(expected));
-  });
+  }
+
+  it('100 random policies: the same events, counters, and order in each call', () => compareRandom(true));
+
+  it('100 random policies with selectors that have no filter, or only negated ones: the same', () => compareRandom(false));
 
   it('numbers: those of Equal are looked up, and the others compared', async () => {
     const hook = { event: 'sched_process_exit', args: ['{index: 1, type: int}'] };
@@ -184,16 +208,16 @@ describe('policies that share one program on a raw tracepoint', function () {
   it('hooks that do not fit have a program of their own, and say why', async () => {
     const policies = [
       policy('marks', EXEC, [`${onPath('Equal', '/x')}\nmatchActions: [{action: Mark, mark: seen}]`]),
-      policy('negated', EXEC, [onPath('NotPrefix', '/x')]),
-      policy('unfiltered', EXEC, [onPath('Equal', '/x'), 'matchPIDs: [{operator: In, values: [1]}]']),
+      policy('substring', EXEC, [onPath('SubString', '/x')]),
+      policy('any', EXEC, [onPath('Equal', '/x'), 'matchPIDs: [{operator: In, values: [1]}]']),
     ];
     const tracer = await openTracer({ policies, groupPolicies: true });
     const reasons = tracer.policies().flatMap(({ hooks }) => hooks.map(({ grouped, separate }) => grouped ?? separate));
     await tracer.close();
     assert.deepEqual(reasons, [
       'it has the action mark',
-      'a selector has a negated filter on the string or path',
-      'a selector has no filter on the string or path',
+      'it filters a string by something other than Equal, Prefix and Postfix',
+      'it is the first one at its tracepoint',
     ]);
   });
 

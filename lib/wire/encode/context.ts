@@ -42,6 +42,8 @@ export interface EncodeContext {
   readonly guard: number;
   /** The kernel's locks of names and mounts; undefined if the hook has no negative cache. */
   readonly locks?: KernelLocks | undefined;
+  /** The same for the program of a group. */
+  readonly groupLocks?: KernelLocks | undefined;
   /** The kernel's tables for unwinding stacks; undefined if the hook does not keep the stacks that it has seen. */
   readonly unwinder?: KernelUnwinder | undefined;
   /** The values with `resolve`, by slot. */

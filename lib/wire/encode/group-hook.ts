@@ -3,6 +3,7 @@
  * for each selector. Pure.
  */
 import {
+  excludingSelectors,
   hookValues,
   isEnforcing,
   isModifying,
@@ -52,11 +53,17 @@ export interface GroupTestSource {
 }
 
 /** The strings of a rule. Each character of a key is a byte. Those of `postfix` are reversed. */
-interface RuleStrings {
+export interface RuleStrings {
   readonly table: 'prefix' | 'postfix';
   readonly keys: readonly string[];
   /** The rule has a Prefix, which an unknown beginning may satisfy. */
   readonly isPrefix: boolean;
+}
+
+/** A filter on the string that must hold, too. */
+export interface FurtherStrings extends RuleStrings {
+  /** It must not hold. */
+  readonly negate: boolean;
 }
 
 /** A selector: struct group_rule. */
@@ -65,6 +72,7 @@ export interface GroupRuleSource {
   readonly flags: number;
   /** Undefined for a hook without strings and paths. */
   readonly strings?: RuleStrings;
+  readonly further: readonly FurtherStrings[];
   /** The numbers that Equal names, by the slot; ports have the number of their word, plus 1, in it. One can be looked up. */
   readonly numbers: ReadonlyMap<number, readonly bigint[]>;
   /** The networks of an In on an address, by `netSlot()`. One of these is looked up if the first rule names no number. */
@@ -95,11 +103,17 @@ export function toGroupRules(hook: CompiledHook, context: EncodeContext): readon
 
 /**
  * The slot whose number or address is looked up: the first one that the first rule names. Undefined if a string is looked up,
- * or nothing. A hook with another one would always be compared in the same group.
+ * or nothing.
  */
 export function lookedUpSlot([first]: readonly GroupRuleSource[]): number | undefined {
   if (first === undefined || first.strings !== undefined) return undefined;
   return [...first.numbers.keys(), ...first.networks.keys()][0];
+}
+
+/** What is looked up. Hooks with different look-ups, and those to which each string leads, would be dear for each other. */
+export function lookUpKind(rules: readonly GroupRuleSource[]): string {
+  if (rules.some(({ strings }) => strings === ANY_STRING)) return 'any string';
+  return String(lookedUpSlot(rules));
 }
 
 function refuse(reason: string): never {
@@ -147,7 +161,8 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
 function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
   const first = firstString(hook);
   const values = hookValues(hook);
-  const string = first === undefined ? undefined : toStrings(values[first] as CompiledValue, selector);
+  const string = first === undefined ? undefined : (values[first] as CompiledValue);
+  const [strings, ...further] = string === undefined ? [] : toStrings(string, selector);
   const actions = hook.actions?.[selector];
   const sets = hook.sets.filter(({ selectors }) => selectors.includes(selector));
   const flags =
@@ -158,6 +173,9 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const numbers = new Map<number, readonly bigint[]>();
   const networks = new Map<number, readonly AddressPrefix[]>();
   const tests: GroupTestSource[] = [];
+  if (string !== undefined && strings === ANY_STRING && excludingSelectors(string).includes(selector)) {
+    tests.push({ ...BIT_TEST, kind: GroupTestKind.GROUP_TEST_PRESENT, index: 0, negate: false });
+  }
   values.forEach((value, slot) => {
     tests.push(...numberTests(value, selector, GroupTestKind.GROUP_TEST_NUMBER, slot));
     tests.push(...netTests(value, selector, slot));
@@ -189,8 +207,8 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
     tests.push(...groupTests(group, selector, GroupTestKind.GROUP_TEST_PROCESS, group.field));
   });
   return {
-    ...{ selector, flags, numbers, networks, tests },
-    ...(string === undefined ? {} : { strings: string }),
+    ...{ selector, flags, numbers, networks, tests, further },
+    ...(strings === undefined ? {} : { strings }),
     ...(actions === undefined ? {} : { actions }),
   };
 }
@@ -203,26 +221,38 @@ function firstString(hook: CompiledHook): number | undefined {
   return objectOrder(toBareHook(hook)).find((slot) => READS[(values[slot] as CompiledValue).type].class !== 'detail');
 }
 
-/** The tables of a string in which the selector has a filter. */
-function toStrings({ texts }: CompiledValue, selector: number): RuleStrings {
-  const used = (['equal', 'prefix', 'postfix'] as const).filter(
-    (kind) => texts[kind]?.used.includes(selector) === true,
-  );
-  const [kind] = used;
-  if (kind === undefined) refuse('a selector has no filter on the string or path');
-  const table = texts[kind] as StringTable;
-  const isRejected = table.entries.some(({ reject }) => reject.includes(selector));
-  if (used.length > 1) refuse('a selector has several filters on the string or path');
-  if (!table.positive.includes(selector) || isRejected) refuse('a selector has a negated filter on the string or path');
-  const strings = table.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => toBytes(value));
-  const limit = kind === 'equal' ? GroupLimit.GROUP_STRING_MAX : AbiLimit.FILTER_STRING_MAX;
-  if (strings.some(({ length }) => length > limit)) refuse(`a string has more than ${limit} bytes`);
+/** Leads to a rule from each string: each begins with the empty one. */
+const ANY_STRING: FurtherStrings = { table: 'prefix', keys: [''], isPrefix: true, negate: false };
+
+/** The filters of the selector on a string. The values of the first one lead to the rule. */
+function toStrings({ texts }: CompiledValue, selector: number): FurtherStrings[] {
+  const filters = (['equal', 'prefix', 'postfix'] as const).flatMap((kind) => toFilters(kind, texts[kind], selector));
+  const first = filters.find(({ negate }) => !negate) ?? ANY_STRING;
+  return [first, ...filters.filter((filter) => filter !== first)];
+}
+
+/** At most one filter that must hold, and one that must not. */
+function toFilters(
+  kind: 'equal' | 'prefix' | 'postfix',
+  table: StringTable | undefined,
+  selector: number,
+): FurtherStrings[] {
+  if (table?.used.includes(selector) !== true) return [];
+  const isWanted = table.positive.includes(selector);
+  return (['match', 'reject'] as const).flatMap((key) => {
+    const own = table.entries.filter((entry) => entry[key].includes(selector));
+    if (key === 'match' ? !isWanted : own.length === 0) return [];
+    const strings = own.map(({ value }) => toBytes(value));
+    const limit = kind === 'equal' ? GroupLimit.GROUP_STRING_MAX : AbiLimit.FILTER_STRING_MAX;
+    if (strings.some(({ length }) => length > limit)) refuse(`a string has more than ${limit} bytes`);
+    return [{ ...toKeys(kind, strings), negate: key === 'reject' }];
+  });
+}
+
+function toKeys(kind: 'equal' | 'prefix' | 'postfix', strings: readonly string[]): RuleStrings {
   if (kind === 'postfix') return { table: 'postfix', keys: strings.map(reverse), isPrefix: false };
-  return {
-    table: 'prefix',
-    keys: kind === 'equal' ? strings.map((text) => `${text}\0`) : strings,
-    isPrefix: kind === 'prefix',
-  };
+  const keys = kind === 'equal' ? strings.map((text) => `${text}\0`) : strings;
+  return { table: 'prefix', keys, isPrefix: kind === 'prefix' };
 }
 
 /** One character for each byte. */
@@ -413,14 +443,12 @@ function withoutFilters({ intTable, ...value }: CompiledValue): CompiledValue {
  * same values in the same way.
  */
 export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): EncodedHook {
-  const encoded = encodeHook(toBareHook(hook), context);
-  const config = encoded.config.slice();
   const first = firstString(hook);
-  if (first !== undefined) {
-    config[HookConfig.objects + ObjectConfig.filtered] = 1;
-    const { class: own } = READS[(hookValues(hook)[first] as CompiledValue).type];
-    config[HookConfig.objects + ObjectConfig.folders] = Number(own === 'path');
-  }
+  const isPath = first !== undefined && READS[(hookValues(hook)[first] as CompiledValue).type].class === 'path';
+  const encoded = encodeHook(toBareHook(hook), { ...context, locks: isPath ? context.groupLocks : undefined });
+  const config = encoded.config.slice();
+  if (first !== undefined) config[HookConfig.objects + ObjectConfig.filtered] = 1;
+  config[HookConfig.objects + ObjectConfig.folders] = Number(isPath);
   const number = hookValues(hook).findIndex(({ type }) => READS[type].class === 'number');
   config[HookConfig.frontSlot] = number < 0 ? AbiLimit.HOOK_VALUES_MAX : number;
   return { ...encoded, config };

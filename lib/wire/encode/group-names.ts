@@ -41,7 +41,9 @@ export class GroupNames {
   }
 
   #count(rules: readonly GroupRuleSource[], sign: 1 | -1): void {
-    for (const { strings } of rules) {
+    for (const { strings, further } of rules) {
+      // the ends of further filters are looked up, too
+      for (const { table, keys } of further) if (table === 'postfix') for (const key of keys) this.#countEnd(key, sign);
       if (strings === undefined) continue;
       if (strings.table === 'postfix') for (const key of strings.keys) this.#countEnd(key, sign);
       else this.#unrooted += sign * strings.keys.filter((key) => !key.startsWith(SLASH)).length;

@@ -17,8 +17,10 @@ import {
   GroupFlag,
 } from '../layout.gen.js';
 import { encodeSelector } from './actions.js';
+import { clearBit, setBit } from './group-bits.js';
 import { GroupFront } from './group-front.js';
-import { lookedUpSlot, type GroupRuleSource, type GroupTestSource } from './group-hook.js';
+import { GroupFurther, numberFurther, stringTests } from './group-further.js';
+import { lookedUpSlot, type GroupRuleSource, type GroupTestSource, type RuleStrings } from './group-hook.js';
 import { GroupKeys } from './group-keys.js';
 import { GroupNames } from './group-names.js';
 import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
@@ -69,8 +71,11 @@ interface RuleSet {
 interface Member {
   readonly firstRule: number;
   readonly firstTest: number;
-  readonly tests: number;
+  /** All comparisons of each rule. */
+  readonly tests: readonly (readonly GroupTestSource[])[];
   readonly rules: readonly GroupRuleSource[];
+  /** Numbers of its rules and of their further filters, which follow them. */
+  readonly numbers: number;
   /** The number of the addition: group_rule.addition. */
   readonly addition: number;
   /** The hook's own program still reports calls, too. */
@@ -91,6 +96,7 @@ export class GroupTables {
     network: new Map(),
   };
   readonly #special = new Map<number, RuleSet>();
+  readonly #further = new GroupFurther();
   readonly #equal = new EqualSlots();
   readonly #freeSets: number[] = [];
   readonly #rules: Runs;
@@ -120,37 +126,37 @@ export class GroupTables {
 
   /** Adds the rules of a hook. Undefined if there is no room. `moves`: until `endMove`, the rules leave marks. */
   add(hook: number, rules: readonly GroupRuleSource[], moves = false): Addition | undefined {
-    const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? lookedUpSlot(rules);
-    const keys = rules.map((rule) => ruleKeys(rule, slot));
-    const added = new Set(
-      keys
-        .flat()
-        .filter(({ table, key }) => !this.#tables[table].has(key))
-        .map(keyName),
-    );
+    const filters = listFilters(rules, slot);
+    const keys = filters.flatMap((filter) => filter.keys);
+    const added = new Set(keys.filter(({ table, key }) => !this.#tables[table].has(key)).map(keyName));
     if (added.size > this.#freeSets.length) return undefined;
-    const firstRule = this.#rules.take(rules.length);
-    const firstTest = firstRule === undefined ? undefined : this.#tests.take(tests);
+    const firstRule = this.#rules.take(filters.length);
     if (firstRule === undefined) return undefined;
+    const numbered = numberFurther(rules, firstRule);
+    const tests = rules.map((rule, i) => [...stringTests(numbered[i] ?? []), ...rule.tests]);
+    const firstTest = this.#tests.take(tests.flat().length);
     if (firstTest === undefined) {
-      this.#rules.release(firstRule, rules.length);
+      this.#rules.release(firstRule, filters.length);
       return undefined;
     }
     this.#additions = (this.#additions + 1) % GroupLimit.GROUP_ADDITIONS;
-    const member = { firstRule, firstTest, tests, rules, moves, addition: this.#additions };
+    const addition = this.#additions;
+    const member = { firstRule, firstTest, tests, rules, numbers: filters.length, moves, addition };
     this.#members.set(hook, member);
     this.#front.count(rules, 1);
     const folders = this.#names.add(rules);
-    if (keys.flat().some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
+    if (keys.some(({ table }) => table === 'number' || table === 'network')) this.#numberSlot = slot;
+    numbered.forEach((further, i) => this.#further.add(firstRule + i, further));
     const changed = new Set<RuleSet>();
     const created: { readonly table: Table; readonly set: RuleSet }[] = [];
-    rules.forEach((rule, i) => {
-      for (const { table, key } of keys[i] ?? []) this.#addKey(table, key, firstRule + i, changed, created);
-      for (const index of specialSets(rule, keys[i]?.length === 0)) {
+    filters.forEach(({ keys: own, special }, i) => {
+      const number = firstRule + i;
+      for (const { table, key } of own) this.#addKey(table, key, number, changed, created);
+      for (const index of special) {
         const set = this.#special.get(index) as RuleSet;
-        set.own.add(firstRule + i);
-        setBit(set.bytes, firstRule + i);
+        set.own.add(number);
+        setBit(set.bytes, number);
         changed.add(set);
       }
     });
@@ -160,7 +166,8 @@ export class GroupTables {
       prepared: [
         { map: 'group_tests', bytes: encodeTests(member) },
         { map: 'group_rules', bytes: encodeRules(hook, member, false) },
-        { map: 'group_sets', bytes: encodeSets([...changed]) },
+        ...encodeFurther(hook, member),
+        { map: 'group_sets', bytes: this.#encodeSets([...changed]) },
       ],
       found: [
         ...TABLES.flatMap((table) => {
@@ -274,16 +281,17 @@ export class GroupTables {
     this.#members.delete(hook);
     this.#front.count(member.rules, -1);
     this.#names.remove(member.rules);
-    this.#rules.release(member.firstRule, member.rules.length);
-    this.#tests.release(member.firstTest, member.tests);
-    return [{ map: 'group_sets', bytes: encodeSets(changed) }, this.#encodeHeader()];
+    this.#rules.release(member.firstRule, member.numbers);
+    this.#tests.release(member.firstTest, member.tests.flat().length);
+    for (let i = 0; i < member.numbers; i++) this.#further.remove(member.firstRule + i);
+    return [{ map: 'group_sets', bytes: this.#encodeSets(changed) }, this.#encodeHeader()];
   }
 
   /** Bytes of kernel memory for the rules of a hook and for the values that only it has. */
   memory(hook: number): number {
     const member = this.#members.get(hook);
     if (member === undefined) return 0;
-    let bytes = member.rules.length * GroupRule.sizeof + member.tests * GroupTest.sizeof;
+    let bytes = member.numbers * GroupRule.sizeof + member.tests.flat().length * GroupTest.sizeof;
     for (const table of TABLES) {
       for (const { own, key, slot } of this.#tables[table].values()) {
         if (isUsedOnlyBy(own, member)) bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
@@ -305,6 +313,18 @@ export class GroupTables {
     return entries.length === 0 ? [] : [{ map: 'group_equal', bytes: concatBytes(entries) }];
   }
 
+  #encodeSets(sets: readonly RuleSet[]): Uint8Array {
+    return concatBytes(
+      sets.flatMap(({ index, bytes: all }) => {
+        const bytes = this.#further.visibleRules(all);
+        const view = new DataView(bytes.buffer);
+        view.setUint32(GroupSet.lowest, lowestRule(bytes), true);
+        view.setUint32(GroupSet.hasRules, Number(this.#further.hasRules(bytes)), true);
+        return [encodeU32(index), bytes];
+      }),
+    );
+  }
+
   #encodeHeader(): TableChange {
     const entry = new DataView(new ArrayBuffer(U32 + GroupHeader.sizeof));
     entry.setBigUint64(U32 + GroupHeader.generation, this.#generation, true);
@@ -317,6 +337,7 @@ export class GroupTables {
     const always = this.#special.get(GroupSetIndex.GROUP_ALWAYS) as RuleSet;
     entry.setUint8(U32 + GroupHeader.hasAlways, Number(always.own.size > 0));
     entry.setUint8(U32 + GroupHeader.hasEqual, Number(this.#equal.size > 0));
+    entry.setUint8(U32 + GroupHeader.hasFurther, Number(!this.#further.isEmpty));
     this.#front.encode(entry, U32);
     this.#names.encode(entry, U32);
     this.#keys.encode(entry, U32);
@@ -339,15 +360,41 @@ const SPECIAL: readonly number[] = [
   GroupSetIndex.GROUP_CUT_END,
 ];
 
-/** The sets of a rule that no value leads to. `isAlways`: the rule has no key. */
-function specialSets({ strings, flags }: GroupRuleSource, isAlways: boolean): number[] {
-  if (strings === undefined) return isAlways ? [GroupSetIndex.GROUP_ALWAYS] : [];
-  // unknown parts do not match a selector that only suppresses events
-  if ((flags & GroupFlag.GROUP_SUPPRESSES) !== 0) return [];
+/** The keys and special sets that lead to a rule, or to a further filter. */
+interface Filter {
+  readonly keys: readonly RuleKey[];
+  readonly special: readonly number[];
+}
+
+/** The rules of a hook, then their further filters. `slot`: of the number that is looked up. */
+function listFilters(rules: readonly GroupRuleSource[], slot: number | undefined): Filter[] {
+  const own = rules.map((rule) => {
+    const keys = ruleKeys(rule, slot);
+    if (rule.strings === undefined) return { keys, special: keys.length === 0 ? [GroupSetIndex.GROUP_ALWAYS] : [] };
+    // what is unknown does not matter to a rule to which each string leads
+    return { keys, special: unknownSets(rule.strings, rule.strings.keys.includes('') || !suppresses(rule)) };
+  });
+  const further = rules.flatMap((rule) =>
+    // an unknown part satisfies each filter, except for a selector that only suppresses events
+    rule.further.map((strings) => ({
+      keys: stringKeys(strings),
+      special: unknownSets(strings, suppresses(rule) === strings.negate),
+    })),
+  );
+  return [...own, ...further];
+}
+
+function suppresses({ flags }: GroupRuleSource): boolean {
+  return (flags & GroupFlag.GROUP_SUPPRESSES) !== 0;
+}
+
+/** The sets of strings with unknown parts for which a filter `counts` as one that holds. */
+function unknownSets({ table, isPrefix }: RuleStrings, counts: boolean): number[] {
+  if (!counts) return [];
   return [
     GroupSetIndex.GROUP_UNKNOWN_STRING,
-    ...(strings.isPrefix ? [GroupSetIndex.GROUP_CUT_START] : []),
-    ...(strings.table === 'postfix' ? [GroupSetIndex.GROUP_CUT_END] : []),
+    ...(isPrefix ? [GroupSetIndex.GROUP_CUT_START] : []),
+    ...(table === 'postfix' ? [GroupSetIndex.GROUP_CUT_END] : []),
   ];
 }
 
@@ -360,9 +407,13 @@ function keyName({ table, key }: RuleKey): string {
   return `${table} ${key}`;
 }
 
+function stringKeys({ table, keys }: RuleStrings): RuleKey[] {
+  return keys.map((key) => ({ table, key }));
+}
+
 /** The keys that lead to a rule; none for a rule that is always compared. */
 function ruleKeys({ strings, numbers, networks }: GroupRuleSource, slot: number | undefined): RuleKey[] {
-  if (strings !== undefined) return strings.keys.map((key) => ({ table: strings.table, key }));
+  if (strings !== undefined) return stringKeys(strings);
   if (slot === undefined) return [];
   return [
     ...(numbers.get(slot) ?? []).map((value) => ({ table: 'number', key: `${slot} ${value}` }) as const),
@@ -393,7 +444,8 @@ function writeString(bytes: Uint8Array, string: string): void {
 /** Bytes of the longest key that is in the map of the table. */
 function longestKey(sets: ReadonlyMap<string, RuleSet>): number {
   let longest = 0;
-  for (const { key, slot } of sets.values()) if (slot === undefined) longest = Math.max(longest, key.length);
+  // the empty key, to which each string leads, is looked up like one byte
+  for (const { key, slot } of sets.values()) if (slot === undefined) longest = Math.max(longest, key.length, 1);
   return longest;
 }
 
@@ -406,42 +458,19 @@ function beginnings(sets: ReadonlyMap<string, RuleSet>, key: string): RuleSet[] 
   return result;
 }
 
-function setBit(bytes: Uint8Array, rule: number): void {
-  const word = rule >> 6;
-  bytes[GroupSet.words + (rule >> 3)] = (bytes[GroupSet.words + (rule >> 3)] ?? 0) | (1 << (rule & 7));
-  bytes[word >> 3] = (bytes[word >> 3] ?? 0) | (1 << (word & 7));
-}
-
-/** Removes the rules of a hook from the set. Returns true if it had one. */
-function clearRules(set: RuleSet, { firstRule, rules }: Member): boolean {
+/** Removes the rules and further filters of a hook from the set. Returns true if it had one. */
+function clearRules(set: RuleSet, { firstRule, numbers }: Member): boolean {
   let hadOne = false;
-  for (let rule = firstRule; rule < firstRule + rules.length; rule++) {
+  for (let rule = firstRule; rule < firstRule + numbers; rule++) {
     set.own.delete(rule);
-    const at = GroupSet.words + (rule >> 3);
-    const byte = set.bytes[at] ?? 0;
-    if ((byte & (1 << (rule & 7))) === 0) continue;
-    hadOne = true;
-    set.bytes[at] = byte & ~(1 << (rule & 7));
-    const word = rule >> 6;
-    const first = GroupSet.words + word * GroupSet.wordsStride;
-    if (set.bytes.subarray(first, first + GroupSet.wordsStride).some((each) => each !== 0)) continue;
-    set.bytes[word >> 3] = (set.bytes[word >> 3] ?? 0) & ~(1 << (word & 7));
+    hadOne = clearBit(set.bytes, rule) || hadOne;
   }
   return hadOne;
 }
 
-/** True if the set has rules of this hook as its own, and none of other hooks. */
-function isUsedOnlyBy(own: ReadonlySet<number>, { firstRule, rules }: Member): boolean {
-  return own.size > 0 && [...own].every((rule) => rule >= firstRule && rule < firstRule + rules.length);
-}
-
-function encodeSets(sets: readonly RuleSet[]): Uint8Array {
-  return concatBytes(
-    sets.flatMap(({ index, bytes }) => {
-      new DataView(bytes.buffer).setUint32(GroupSet.lowest, lowestRule(bytes), true);
-      return [encodeU32(index), bytes];
-    }),
-  );
+/** True if the set has rules or further filters of this hook as its own, and none of other hooks. */
+function isUsedOnlyBy(own: ReadonlySet<number>, { firstRule, numbers }: Member): boolean {
+  return own.size > 0 && [...own].every((rule) => rule >= firstRule && rule < firstRule + numbers);
 }
 
 /** The lowest rule of a set, or 0. */
@@ -515,28 +544,41 @@ const KEY_ENCODERS: Readonly<Record<Table, (key: string) => Uint8Array>> = {
  * they are enabled in their order, and disabled in the reverse one (`backwards`).
  */
 function encodeRules(hook: number, member: Member, enabled: boolean, backwards = false): Uint8Array {
-  const { firstRule, rules, addition } = member;
+  const { firstRule, rules, tests, addition } = member;
   const moveFlag = member.moves ? GroupFlag.GROUP_LEAVES_MARK : 0;
   let firstTest = member.firstTest;
-  const entries = rules.map(({ selector, flags, tests, actions }, i) => {
+  const entries = rules.map(({ selector, flags, actions }, i) => {
+    const testsCount = tests[i]?.length ?? 0;
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
     entry.setUint32(0, firstRule + i, true);
     entry.setUint32(U32 + GroupRule.hook, hook, true);
     entry.setUint16(U32 + GroupRule.firstTest, firstTest, true);
-    entry.setUint16(U32 + GroupRule.testsCount, tests.length, true);
+    entry.setUint16(U32 + GroupRule.testsCount, testsCount, true);
     entry.setUint8(U32 + GroupRule.selector, selector);
     entry.setUint8(U32 + GroupRule.flags, flags | moveFlag);
     entry.setUint8(U32 + GroupRule.enabled, Number(enabled));
     entry.setUint32(U32 + GroupRule.addition, addition, true);
     if (actions !== undefined) encodeSelector(entry, U32 + GroupRule.actions, actions);
-    firstTest += tests.length;
+    firstTest += testsCount;
     return new Uint8Array(entry.buffer);
   });
   return concatBytes(backwards ? entries.reverse() : entries);
 }
 
-function encodeTests({ firstTest, rules }: Member): Uint8Array {
-  return concatBytes(rules.flatMap(({ tests }) => tests).map((test, i) => encodeTest(firstTest + i, test)));
+/** Entries of the further filters, which are never enabled. */
+function encodeFurther(hook: number, { firstRule, rules, numbers }: Member): TableChange[] {
+  if (numbers === rules.length) return [];
+  const entries = Array.from({ length: numbers - rules.length }, (_, i) => {
+    const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
+    entry.setUint32(0, firstRule + rules.length + i, true);
+    entry.setUint32(U32 + GroupRule.hook, hook, true);
+    return new Uint8Array(entry.buffer);
+  });
+  return [{ map: 'group_rules', bytes: concatBytes(entries) }];
+}
+
+function encodeTests({ firstTest, tests }: Member): Uint8Array {
+  return concatBytes(tests.flat().map((test, i) => encodeTest(firstTest + i, test)));
 }
 
 function encodeTest(number: number, { value, upper, index, kind, op, last, negate }: GroupTestSource): Uint8Array {

@@ -325,6 +325,18 @@ describe('groups of hooks', () => {
       assert.deepEqual(session.take().slice(-3), ['put 101 group_header', 'wait', 'put 101 group_rules']);
     });
 
+    it('a hook with a further filter is enabled when no program can have missed what that excludes', async () => {
+      for (const id of [1, 2]) await add(groups, onFile('/a'), FENTRY, context(id));
+      session.take();
+      const equal = { positive: [0], used: [0], entries: [{ value: '/b', match: [0], reject: [] }] };
+      const postfix = { positive: [], used: [0], entries: [{ value: '.c', match: [], reject: [0] }] };
+      const hook = compiledHook({ selectors: 1, args: [compiledValue('file', { texts: { equal, postfix } })] });
+      assert.equal(await add(groups, hook, FENTRY, context(3)), true);
+      const calls = session.take();
+      assert.deepEqual(calls.slice(-3), ['put 101 group_header', 'wait', 'put 101 group_rules']);
+      assert.equal(calls.filter((call) => call === 'put 101 group_rules').length, 3, 'with the numbers of the filter');
+    });
+
     it('if it has no room in the group, or the group cannot be loaded, both have their own', async () => {
       await groups.attach(onFile('/a', 1025), FENTRY, context(1), alone);
       assert.equal(await add(groups, onFile('/b'), FENTRY, context(2)), true);

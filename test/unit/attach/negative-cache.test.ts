@@ -27,10 +27,17 @@ describe('negative cache of hooks', function () {
     for (const mechanism of ['fentry', 'kprobe', 'kprobe.multi']) {
       assert.deepEqual(
         negativeCacheLocks(hookWithFilter({ equal }), mechanism, attachContext(true, kernelAddress)),
-        LOCKS,
+        { locks: LOCKS, groupLocks: LOCKS },
         mechanism,
       );
     }
+  });
+
+  it('the program of a group uses it for each path', () => {
+    const negativeCacheOf = (hook: CompiledHook): unknown =>
+      negativeCacheLocks(hook, 'fentry', attachContext(true, kernelAddress));
+    assert.deepEqual(negativeCacheOf(hookWithFilter({})), { locks: undefined, groupLocks: LOCKS });
+    assert.deepEqual(negativeCacheOf(compiledHook({ args: [compiledValue('string', { texts: { equal } })] })), {});
   });
 
   it('other hooks do not, and no hook does where the kernel hides the address of a lock', () => {
@@ -39,7 +46,7 @@ describe('negative cache of hooks', function () {
       mechanism = 'fentry',
       context = attachContext(true, kernelAddress),
     ): void => {
-      assert.equal(negativeCacheLocks(hook, mechanism, context), undefined);
+      assert.equal(negativeCacheLocks(hook, mechanism, context).locks, undefined);
     };
     // Programs of these hooks may interrupt themselves.
     for (const mechanism of ['lsm', 'uprobe', 'usdt', 'raw_tracepoint', 'tracepoint'])

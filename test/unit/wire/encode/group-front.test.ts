@@ -10,7 +10,7 @@ const test = (kind: number, index: number, more: Partial<GroupTestSource> = {}):
   ...more,
 });
 const rule = (...tests: readonly GroupTestSource[]): GroupRuleSource => ({
-  ...{ selector: 0, flags: 0, numbers: new Map(), networks: new Map(), tests },
+  ...{ selector: 0, flags: 0, numbers: new Map(), networks: new Map(), tests, further: [] },
 });
 
 interface Header {

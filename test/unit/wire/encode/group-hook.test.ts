@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../../lib/policy/index.js';
 import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
-import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
+import {
+  encodeGroupProgram,
+  lookUpKind,
+  toGroupRules,
+  type GroupRuleSource,
+} from '../../../../lib/wire/encode/group-hook.js';
 import {
   ActionFlag,
   GroupAddress,
@@ -57,11 +62,51 @@ describe('rules of a group', () => {
     assert.deepEqual(
       rules.map(({ selector, strings }) => [selector, strings]),
       [
-        [0, { table: 'prefix', keys: ['/\xc3\xa4\0'], isPrefix: false }],
-        [1, { table: 'prefix', keys: ['/a/'], isPrefix: true }],
-        [2, { table: 'postfix', keys: ['txt.'], isPrefix: false }],
+        [0, { table: 'prefix', keys: ['/\xc3\xa4\0'], isPrefix: false, negate: false }],
+        [1, { table: 'prefix', keys: ['/a/'], isPrefix: true, negate: false }],
+        [2, { table: 'postfix', keys: ['txt.'], isPrefix: false, negate: false }],
       ],
     );
+  });
+
+  it('several filters on the string: one that need not be negated leads to the rule', () => {
+    const [rule] = rulesOf(`- matchArgs:
+  - {index: 0, operator: NotEqual, values: [/a/b, /a/c]}
+  - {index: 0, operator: Prefix, values: [/a/]}
+  - {index: 0, operator: NotPostfix, values: [.so]}`);
+    assert.deepEqual(rule?.strings?.keys, ['/a/']);
+    assert.deepEqual(rule.further, [
+      { table: 'prefix', keys: ['/a/b\0', '/a/c\0'], isPrefix: false, negate: true },
+      { table: 'postfix', keys: ['os.'], isPrefix: false, negate: true },
+    ]);
+  });
+
+  it('no filter on the string, or only negated ones: the empty string leads to the rule', () => {
+    const [any, negated] = rulesOf(
+      ['- matchArgs: [{index: 1, operator: Equal, values: ["4"]}]', onPath('NotPrefix', '/a/')].join('\n'),
+    );
+    const strings = { table: 'prefix', keys: [''], isPrefix: true, negate: false };
+    assert.deepEqual([any?.strings, any?.further], [strings, []]);
+    assert.equal(any?.tests.length, 1);
+    assert.deepEqual(negated?.strings, strings);
+    assert.deepEqual(negated.further, [{ table: 'prefix', keys: ['/a/'], isPrefix: true, negate: true }]);
+    assert.deepEqual(
+      negated.tests.map(({ kind }) => kind),
+      [GroupTestKind.GROUP_TEST_PRESENT],
+      'a file without a path does not match',
+    );
+    const [program] = rulesOf(onPath('NotPrefix', '/a/'), '[{index: 0, type: linux_binprm}]');
+    assert.deepEqual(program?.tests, [], 'a program without a path is hidden');
+  });
+
+  it('hooks to which each string leads have groups of their own', () => {
+    const kinds = [
+      onPath('Equal', '/a'),
+      onPath('NotEqual', '/a'),
+      '- matchArgs: [{index: 1, operator: Equal, values: ["4"]}]',
+      `${onPath('Postfix', '/a')}\n${onPath('NotPrefix', '/a')}`,
+    ].map((selectors) => lookUpKind(rulesOf(selectors)));
+    assert.deepEqual(kinds, ['undefined', 'any string', 'any string', 'any string']);
   });
 
   it('numbers: alternatives end with the last one, and exclusions are negated', () => {
@@ -298,12 +343,6 @@ ${equal}
       () => compile('- matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]'),
       /other than Equal/,
     ],
-    [
-      'no filter on the path',
-      () => compile('- matchArgs: [{index: 1, operator: Equal, values: ["1"]}]'),
-      /has no filter/,
-    ],
-    ['a negated filter', () => compile(onPath('NotEqual', '/a')), /negated/],
     ['a long string', () => compile(onPath('Equal', `/${'a'.repeat(254)}`)), /more than 254 bytes/],
     [
       'a path and a socket',
@@ -314,14 +353,6 @@ ${equal}
       'many networks',
       () => compile(onSocket(`operator: DAddr, values: ${JSON.stringify(addresses(65))}`), SOCK_ARGS),
       /more than 64 values/,
-    ],
-    [
-      'two filters on the path',
-      () =>
-        compile(
-          '- matchArgs: [{index: 0, operator: Prefix, values: [/a]}, {index: 0, operator: Postfix, values: [b]}]',
-        ),
-      /several filters/,
     ],
     [
       'a second path',

@@ -1,6 +1,6 @@
 /** The tables of a group, read as the program reads them, lead to the same rules as a plain comparison. */
 import assert from 'node:assert/strict';
-import type { GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
+import type { GroupRuleSource, RuleStrings } from '../../../../lib/wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
 import {
   AddressKey,
@@ -11,6 +11,8 @@ import {
   GroupRule,
   GroupSet,
   GroupSetIndex,
+  GroupTest,
+  GroupTestKind,
   IntKey,
   RateScope,
   StringHash,
@@ -76,6 +78,31 @@ class Maps {
     });
   }
 
+  /** The enabled rules of two sets whose further filters hold, as the program finds them. */
+  matching(first: number, second: number): string[] {
+    const sets = [first, second].flatMap((set) => this.map('group_sets').get(u32(set)) ?? []);
+    const has = (number: number): boolean =>
+      sets.some((set) => ((set.getUint8(GroupSet.words + (number >> 3)) >> (number & 7)) & 1) === 1);
+    if (
+      this.header.getUint8(GroupHeader.hasFurther) === 1 &&
+      !sets.some((set) => set.getUint32(GroupSet.hasRules, true) === 1)
+    ) {
+      return [];
+    }
+    return [...this.map('group_rules')].flatMap(([key, rule]) => {
+      const number = Buffer.from(key, 'latin1').readUInt32LE();
+      if (!has(number) || rule.getUint8(GroupRule.enabled) !== 1) return [];
+      const tests = Array.from({ length: rule.getUint16(GroupRule.testsCount, true) }, (_, i) => {
+        const test = this.map('group_tests').get(u32(rule.getUint16(GroupRule.firstTest, true) + i)) as DataView;
+        assert.equal(test.getUint8(GroupTest.kind), GroupTestKind.GROUP_TEST_STRING);
+        return has(test.getUint16(GroupTest.index, true)) !== (test.getUint8(GroupTest.negate) === 1);
+      });
+      return tests.every(Boolean)
+        ? [`${rule.getUint32(GroupRule.hook, true)}.${rule.getUint8(GroupRule.selector)}`]
+        : [];
+    });
+  }
+
   /** The value of the longest key that the string begins with. */
   lookup(map: 'group_prefix' | 'group_postfix' | 'group_folders', string: string): number {
     const keys = [...this.map(map)].flatMap(([key, value]) => {
@@ -89,11 +116,11 @@ class Maps {
   /** The set of a value of Equal, or else of the longest key that the string begins with. */
   lookupStart(string: string): number {
     return (
-      (this.header.getUint8(GroupHeader.hasEqual) === 0 ? 0 : this.#lookupEqual(string)) || this.#lookupTrie(string)
+      (this.header.getUint8(GroupHeader.hasEqual) === 0 ? 0 : this.#lookupEqual(string)) || this.lookupTrie(string)
     );
   }
 
-  #lookupTrie(string: string): number {
+  lookupTrie(string: string): number {
     return this.lookup('group_prefix', `${string}\0`);
   }
 
@@ -185,26 +212,33 @@ function add(maps: Maps, tables: GroupTables, hook: number, rules: readonly Grou
 
 type Way = readonly [operator: 'Equal' | 'Prefix' | 'Postfix', value: string];
 
-function makeRule(selector: number, ways: readonly Way[], flags = 0): GroupRuleSource {
+/** A further filter of a rule. */
+type More = readonly [negate: boolean, ways: readonly Way[]];
+
+function makeRule(selector: number, ways: readonly Way[], flags = 0, further: readonly More[] = []): GroupRuleSource {
+  return {
+    ...{ selector, flags, numbers: new Map(), networks: new Map(), tests: [] },
+    strings: makeStrings(ways),
+    further: further.map(([negate, own]) => ({ ...makeStrings(own), negate })),
+  };
+}
+
+function makeStrings(ways: readonly Way[]): RuleStrings {
   const operator = ways[0]?.[0] ?? 'Equal';
   const keys = ways.map(([, value]) =>
     operator === 'Postfix' ? [...value].reverse().join('') : operator === 'Equal' ? `${value}\0` : value,
   );
-  const table = operator === 'Postfix' ? 'postfix' : 'prefix';
-  return {
-    ...{ selector, flags, numbers: new Map(), networks: new Map(), tests: [] },
-    strings: { table, keys, isPrefix: operator === 'Prefix' },
-  };
+  return { table: operator === 'Postfix' ? 'postfix' : 'prefix', keys, isPrefix: operator === 'Prefix' };
 }
 
 const numberRule = (selector: number, numbers: readonly (readonly [number, readonly bigint[]])[]): GroupRuleSource => ({
-  ...{ selector, flags: 0, tests: [], networks: new Map() },
+  ...{ selector, flags: 0, tests: [], further: [], networks: new Map() },
   numbers: new Map(numbers),
 });
 
 /** `network`: an address of IPv4, and its bits. */
 const networkRule = (slot: number, ...networks: readonly (readonly [bytes: readonly number[], bits: number])[]) => ({
-  ...{ selector: 0, flags: 0, tests: [], numbers: new Map() },
+  ...{ selector: 0, flags: 0, tests: [], further: [], numbers: new Map() },
   networks: new Map([[slot, networks.map(([bytes, bits]) => ({ family: 4 as const, bytes, bits }))]]),
 });
 
@@ -223,7 +257,7 @@ describe('tables of a group', () => {
     const pick = <T>(choices: readonly T[]): T => choices[random(choices.length)] as T;
     const randomText = (): string => Array.from({ length: pick([1, 2, 3, 4]) }, () => pick(['a', 'b', '/'])).join('');
     const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
-    const hooks = new Map<number, (readonly Way[])[]>();
+    const hooks = new Map<number, { readonly ways: readonly Way[]; readonly further: readonly More[] }[]>();
     for (let round = 0; round < 300; round++) {
       const gone = pick([...hooks.keys()]);
       if (hooks.size > 20 || (hooks.size > 0 && pick([true, false, false]))) {
@@ -231,24 +265,32 @@ describe('tables of a group', () => {
         hooks.delete(gone);
       } else {
         const selectors = Array.from({ length: pick([1, 2, 3]) }, () => {
-          const operator = pick(['Equal', 'Prefix', 'Postfix'] as const);
-          return Array.from({ length: pick([1, 2]) }, (): Way => [operator, randomText()]);
+          const randomWays = (): Way[] => {
+            const operator = pick(['Equal', 'Prefix', 'Postfix'] as const);
+            if (pick([true, false, false, false, false])) return [['Prefix', '']];
+            return Array.from({ length: pick([1, 2]) }, (): Way => [operator, randomText()]);
+          };
+          const further = Array.from({ length: pick([0, 0, 1, 2]) }, (): More => [pick([true, false]), randomWays()]);
+          return { ways: randomWays(), further };
         });
         hooks.set(round, selectors);
         add(
           maps,
           tables,
           round,
-          selectors.map((ways, i) => makeRule(i, ways)),
+          selectors.map(({ ways, further }, i) => makeRule(i, ways, 0, further)),
         );
       }
       const string = randomText();
-      const found = [
-        ...maps.rules(maps.lookupStart(string)),
-        ...(maps.mayEnd(string) ? maps.rules(maps.lookup('group_postfix', [...string].reverse().join(''))) : []),
-      ];
+      const found = maps.matching(
+        maps.lookupStart(string),
+        maps.mayEnd(string) ? maps.lookup('group_postfix', [...string].reverse().join('')) : GroupSetIndex.GROUP_NO_SET,
+      );
+      const holds = (ways: readonly Way[]): boolean => ways.some((way) => fits(way, string));
       const expected = [...hooks].flatMap(([hook, selectors]) =>
-        selectors.flatMap((ways, i) => (ways.some((way) => fits(way, string)) ? [`${hook}.${i}`] : [])),
+        selectors.flatMap(({ ways, further }, i) =>
+          holds(ways) && further.every(([negate, own]) => holds(own) !== negate) ? [`${hook}.${i}`] : [],
+        ),
       );
       assert.deepEqual([...new Set(found)].sort(), expected.sort(), `round ${round}, ${string}`);
     }
@@ -365,6 +407,67 @@ describe('tables of a group', () => {
     assert.deepEqual(maps.rules(GroupSetIndex.GROUP_UNKNOWN_STRING), ['1.0', '1.1', '1.2']);
     assert.deepEqual(maps.rules(GroupSetIndex.GROUP_CUT_START), ['1.1']);
     assert.deepEqual(maps.rules(GroupSetIndex.GROUP_CUT_END), ['1.2']);
+  });
+
+  it('further filters hold for unknown parts, and negated ones do not; the other way round for those that suppress', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const further: readonly More[] = [
+      [false, [['Prefix', '/b']]],
+      [true, [['Prefix', '/b/c']]],
+      [false, [['Postfix', 'x']]],
+      [true, [['Equal', '/b/d']]],
+    ];
+    add(maps, tables, 1, [makeRule(0, [['Prefix', '/']], 0, further)]);
+    add(maps, tables, 2, [makeRule(0, [['Postfix', 'y']], GroupFlag.GROUP_SUPPRESSES, further)]);
+    const { GROUP_UNKNOWN_STRING, GROUP_CUT_START, GROUP_CUT_END, GROUP_NO_SET } = GroupSetIndex;
+    const prefix = maps.lookupTrie('/b/x');
+    const end = maps.lookup('group_postfix', 'y');
+    assert.deepEqual(maps.matching(GROUP_UNKNOWN_STRING, GROUP_NO_SET), ['1.0']);
+    assert.deepEqual(maps.matching(prefix, GROUP_CUT_END), ['1.0']);
+    assert.deepEqual(maps.matching(GROUP_CUT_START, maps.lookup('group_postfix', 'x')), ['1.0']);
+    assert.deepEqual(maps.matching(GROUP_CUT_START, end), [], 'what is unknown suppresses nothing');
+    remove(maps, tables, 1);
+    assert.deepEqual(maps.matching(GROUP_UNKNOWN_STRING, GROUP_NO_SET), []);
+    remove(maps, tables, 2);
+    assert.equal(maps.header.getUint8(GroupHeader.hasFurther), 0);
+  });
+
+  it('a filter in the same table is no comparison: its value does not lead to the rule', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    const hasRules = (string: string): number =>
+      maps
+        .map('group_sets')
+        .get(u32(maps.lookupStart(string)))
+        ?.getUint32(GroupSet.hasRules, true) ?? 0;
+    add(maps, tables, 1, [makeRule(0, [['Prefix', '/a/']], 0, [[true, [['Equal', '/a/b']]]])]);
+    const [rule] = maps.map('group_rules').values();
+    assert.equal(rule?.getUint16(GroupRule.testsCount, true), 0);
+    assert.deepEqual(['/a/b', '/a/c'].map(hasRules), [0, 1]);
+    add(maps, tables, 2, [makeRule(0, [['Prefix', '/a/b']])]);
+    assert.deepEqual(maps.rules(maps.lookupStart('/a/b')), ['2.0']);
+    assert.deepEqual(maps.rules(maps.lookupStart('/a/bc')), ['1.0', '2.0']);
+    remove(maps, tables, 2);
+    assert.deepEqual(['/a/b', '/a/bc'].map(hasRules), [0, 1]);
+  });
+
+  it('each string, also an unknown one, leads to a rule without a filter', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false, 1)];
+    add(maps, tables, 1, [
+      makeRule(0, [['Prefix', '']], GroupFlag.GROUP_SUPPRESSES),
+      makeRule(1, [['Prefix', '']], 0, [[true, [['Prefix', '/a']]]]),
+      makeRule(2, [['Prefix', '']], GroupFlag.GROUP_SUPPRESSES, [[true, [['Prefix', '/a']]]]),
+    ]);
+    const { GROUP_UNKNOWN_STRING, GROUP_CUT_START, GROUP_NO_SET } = GroupSetIndex;
+    assert.equal(maps.header.getUint8(GroupHeader.longestPrefix), 2);
+    assert.deepEqual(maps.matching(maps.lookupStart('b'), GROUP_NO_SET), ['1.0', '1.1', '1.2']);
+    assert.deepEqual(maps.matching(maps.lookupStart('/a'), GROUP_NO_SET), ['1.0']);
+    for (const unknown of [GROUP_UNKNOWN_STRING, GROUP_CUT_START]) {
+      assert.deepEqual(maps.matching(unknown, GROUP_NO_SET), ['1.0', '1.1'], 'the third only suppresses what it knows');
+    }
+    add(maps, tables, 2, [makeRule(0, [['Prefix', '']])]);
+    remove(maps, tables, 1);
+    assert.equal(maps.header.getUint8(GroupHeader.longestPrefix), 1, 'the empty key is looked up');
+    assert.deepEqual(maps.rules(maps.lookupStart('')), ['2.0']);
   });
 
   it('one number is looked up; rules about other numbers are always compared', () => {
