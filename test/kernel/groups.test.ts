@@ -513,6 +513,39 @@ describeOnce('policies that share one program', function () {
     assert.equal(countEvents(/^other-folders .* pipe:/), 0, 'a pipe has no path');
   });
 
+  for (const [what, first] of [
+    ['in a folder', [`{index: 0, operator: Prefix, values: ["${FOLDER}/twin/"]}`]],
+    ['of all files', []],
+  ] as const) {
+    it(`an exclusion ${what} is remembered for its path, and not for the other files of its folder`, async () => {
+      const [excluded = '', other = ''] = PATHS;
+      const filters = [...first, `{index: 0, operator: NotEqual, values: ["${excluded}"]}`];
+      const hook = fileHook(`- matchArgs: [${filters.join(', ')}]
+  matchBinaries: [{operator: In, values: [/usr/bin/cat]}]`);
+      const recording = await Recording.open(undefined);
+      try {
+        for (const name of ['one', 'two']) await recording.tracer.addPolicy({ yaml: kprobePolicy(name, hook) });
+        const { hooks: [status] = [] } = recording.tracer.policies()[1] ?? {};
+        assert.equal(status?.grouped, true, status?.separate);
+        for (let round = 0; round < 3; round++) {
+          const events = await recording.hooksDuring(() => {
+            for (const path of [excluded, other])
+              execFileSync('cat', Array<string>(20).fill(path), { stdio: 'ignore' });
+          });
+          const reported = events.map((event) => `${event.policyName} ${fileArgument(event).path}`);
+          for (const name of ['one', 'two']) {
+            assert.ok(!reported.includes(`${name} ${excluded}`), `round ${round}`);
+            // each file is read until its end is found
+            const own = reported.filter((each) => each === `${name} ${other}`);
+            assert.equal(own.length, 40, `round ${round}, ${name}`);
+          }
+        }
+      } finally {
+        await recording.close();
+      }
+    });
+  }
+
   itWithTwins('16 random policies with actions report and do the same', async () => {
     const { hooks, events } = await compareTwins(randomPolicies(16, [...REPORTING, ...ACTING]), OPTIONS);
     // a hook that is alone of its kind has no group, and no reason

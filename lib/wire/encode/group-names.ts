@@ -78,9 +78,13 @@ function addAt(counts: Uint32Array, index: number, sign: 1 | -1): void {
   counts[index] = (counts[index] ?? 0) + sign;
 }
 
-/** Each with a slash at its end. A key of Equal ends with NUL. */
+/**
+ * Each with a slash at its end. A key of Equal ends with NUL. A further filter makes a difference between the files of its
+ * folder, too.
+ */
 function listFolders(rules: readonly GroupRuleSource[]): string[] {
-  const keys = rules.flatMap(({ strings }) => (strings?.table === 'prefix' ? strings.keys : []));
+  const all = rules.flatMap(({ strings, further }) => (strings === undefined ? [] : [strings, ...further]));
+  const keys = all.flatMap((each) => (each.table === 'prefix' ? each.keys : []));
   const folders = new Set(keys.map((key) => key.slice(0, key.lastIndexOf(SLASH) + 1)));
   return [...folders].filter((folder) => folder !== '');
 }
