@@ -643,7 +643,7 @@ class Picker {
 }
 
 let picker = new Picker();
-/** Of their own: the checks of what the policies cover count on the other picks. */
+/** For further filters. Without them, the other choices must stay the same: tests check what these choices cover. */
 let furtherPicker = new Picker();
 
 function pick<T>(choices: readonly T[]): T {

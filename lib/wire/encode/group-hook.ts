@@ -110,9 +110,12 @@ export function lookedUpSlot([first]: readonly GroupRuleSource[]): number | unde
   return [...first.numbers.keys(), ...first.networks.keys()][0];
 }
 
-/** What is looked up. Hooks with different look-ups, and those to which each string leads, would be dear for each other. */
+/**
+ * What the program of a group looks up for these rules. Hooks with different kinds need different groups: in one group, each
+ * would make the calls of the others dearer.
+ */
 export function lookUpKind(rules: readonly GroupRuleSource[]): string {
-  if (rules.some(({ strings }) => strings === ANY_STRING)) return 'any string';
+  if (rules.some(({ strings }) => strings !== undefined && isAnyString(strings))) return 'any string';
   return String(lookedUpSlot(rules));
 }
 
@@ -173,7 +176,12 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const numbers = new Map<number, readonly bigint[]>();
   const networks = new Map<number, readonly AddressPrefix[]>();
   const tests: GroupTestSource[] = [];
-  if (string !== undefined && strings === ANY_STRING && excludingSelectors(string).includes(selector)) {
+  if (
+    string !== undefined &&
+    strings !== undefined &&
+    isAnyString(strings) &&
+    excludingSelectors(string).includes(selector)
+  ) {
     tests.push({ ...BIT_TEST, kind: GroupTestKind.GROUP_TEST_PRESENT, index: 0, negate: false });
   }
   values.forEach((value, slot) => {
@@ -223,6 +231,11 @@ function firstString(hook: CompiledHook): number | undefined {
 
 /** Leads to a rule from each string: each begins with the empty one. */
 const ANY_STRING: FurtherStrings = { table: 'prefix', keys: [''], isPrefix: true, negate: false };
+
+/** True if each string leads to the rule. */
+export function isAnyString({ keys }: RuleStrings): boolean {
+  return keys.includes('');
+}
 
 /** The filters of the selector on a string. The values of the first one lead to the rule. */
 function toStrings({ texts }: CompiledValue, selector: number): FurtherStrings[] {

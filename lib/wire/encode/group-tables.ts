@@ -20,7 +20,13 @@ import { encodeSelector } from './actions.js';
 import { clearBit, setBit } from './group-bits.js';
 import { GroupFront } from './group-front.js';
 import { GroupFurther, numberFurther, stringTests } from './group-further.js';
-import { lookedUpSlot, type GroupRuleSource, type GroupTestSource, type RuleStrings } from './group-hook.js';
+import {
+  isAnyString,
+  lookedUpSlot,
+  type GroupRuleSource,
+  type GroupTestSource,
+  type RuleStrings,
+} from './group-hook.js';
 import { GroupKeys } from './group-keys.js';
 import { GroupNames } from './group-names.js';
 import { concatBytes, writeAddressKey, writeTrieKey } from './tables.js';
@@ -166,7 +172,7 @@ export class GroupTables {
       prepared: [
         { map: 'group_tests', bytes: encodeTests(member) },
         { map: 'group_rules', bytes: encodeRules(hook, member, false) },
-        ...encodeFurther(hook, member),
+        { map: 'group_rules', bytes: encodeFurther(hook, member) },
         { map: 'group_sets', bytes: this.#encodeSets([...changed]) },
       ],
       found: [
@@ -372,7 +378,7 @@ function listFilters(rules: readonly GroupRuleSource[], slot: number | undefined
     const keys = ruleKeys(rule, slot);
     if (rule.strings === undefined) return { keys, special: keys.length === 0 ? [GroupSetIndex.GROUP_ALWAYS] : [] };
     // what is unknown does not matter to a rule to which each string leads
-    return { keys, special: unknownSets(rule.strings, rule.strings.keys.includes('') || !suppresses(rule)) };
+    return { keys, special: unknownSets(rule.strings, isAnyString(rule.strings) || !suppresses(rule)) };
   });
   const further = rules.flatMap((rule) =>
     // an unknown part satisfies each filter, except for a selector that only suppresses events
@@ -566,15 +572,14 @@ function encodeRules(hook: number, member: Member, enabled: boolean, backwards =
 }
 
 /** Entries of the further filters, which are never enabled. */
-function encodeFurther(hook: number, { firstRule, rules, numbers }: Member): TableChange[] {
-  if (numbers === rules.length) return [];
+function encodeFurther(hook: number, { firstRule, rules, numbers }: Member): Uint8Array {
   const entries = Array.from({ length: numbers - rules.length }, (_, i) => {
     const entry = new DataView(new ArrayBuffer(U32 + GroupRule.sizeof));
     entry.setUint32(0, firstRule + rules.length + i, true);
     entry.setUint32(U32 + GroupRule.hook, hook, true);
     return new Uint8Array(entry.buffer);
   });
-  return [{ map: 'group_rules', bytes: concatBytes(entries) }];
+  return concatBytes(entries);
 }
 
 function encodeTests({ firstTest, tests }: Member): Uint8Array {
