@@ -61,7 +61,7 @@ export interface RuleStrings {
 }
 
 /** A filter on the string that must hold, too. */
-export interface FurtherStrings extends RuleStrings {
+interface FurtherStrings extends RuleStrings {
   /** It must not hold. */
   readonly negate: boolean;
 }
