@@ -35,6 +35,7 @@ const steps: readonly Step[] = [
   ['pread-etc', 'pread', '/etc/hostname'],
   ['pread-memfd', 'pread-memfd', ''],
   ['pread-proc', 'pread', '/proc/version'],
+  ['pread-proc-pid', 'pread', '/proc/1/stat'],
   ['pipe', 'pipe', ''],
   ['sockets', 'sockets', ''],
   ['open-close', 'open-close', files.shallow],

@@ -32,7 +32,8 @@ enum abi_limit {
 	FILTER_STRING_MAX = 255, /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
 	HOOK_ARGS_MAX = 8, /* values that a hook reads: args and data, without the return value */
 	HOOK_VALUES_MAX = 9, /* the same with the return value */
-	FOLDER_SLOT = 0x80, /* added to the slot in the keys of folders */
+	FOLDER_SLOT = 0x80, /* added to the slot in the keys of folders with a value */
+	TREE_SLOT = 0xc0, /* the same for folders that have one, or in which a folder has one, at any depth */
 	HOOK_PARAM_MAX = 6, /* function parameters that are passed in registers */
 	HOOK_SELECTORS_MAX = 64, /* a selector mask has a bit for each */
 	RESOLVE_STEPS_MAX = 12, /* members on the path of `resolve` */
@@ -784,6 +785,7 @@ struct hook_config {
 	u8 guard; /* enum scratch_guard */
 	u32 cache_entries; /* entries of the negative cache, on all CPUs */
 	u64 rename_lock, mount_lock; /* addresses in the kernel; 0: there is no negative cache */
+	u64 shm_mnt; /* address of the variable that points to the mount of memory files; 0: unknown */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -846,7 +848,8 @@ struct enforcer_config {
 
 /*
  * Keys of the tables begin with the slot of the value. With FOLDER_SLOT, a key of string_prefix is a folder of values:
- * a value of Equal or Prefix up to its last slash. Its entry has the length of the folder in `match`.
+ * a value of Equal or Prefix up to its last slash. With TREE_SLOT, it is a value up to any of its slashes. Its entry
+ * has the length of the folder in `match`. Both have the first bit, so that the path to values has no more nodes.
  */
 struct trie_key {
 	u32 prefix_bits;
@@ -897,6 +900,7 @@ enum group_limit {
 	GROUP_WORD_SHIFT = 8, /* bits of an index that are the slot; the number of a word of a net_detail follows */
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
+	GROUP_FOLDERS_MAX = GROUP_SETS_MAX * 256, /* each value has at most 128 folders, in two slots */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
 	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */

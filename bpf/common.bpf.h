@@ -236,9 +236,12 @@ volatile unsigned int bits_overflowed SEC(".data.shared") = 0;
 volatile unsigned int states_overflowed SEC(".data.shared") = 0;
 /* The bits of protected_bit() of all protected processes. Other processes may have the same bits. */
 volatile unsigned long long protected_bits SEC(".data.shared") = 0;
-/* Addresses of the kernel's mounts of all pipes and of all sockets, after a program has seen one. */
+/* Addresses of the kernel's mounts of all pipes, all sockets and memory files, after a program has seen one. */
 volatile unsigned long long pipe_mount SEC(".data.shared") = UNKNOWN_MOUNT;
 volatile unsigned long long socket_mount SEC(".data.shared") = UNKNOWN_MOUNT;
+volatile unsigned long long memory_mount SEC(".data.shared") = UNKNOWN_MOUNT;
+/* The bits of mount_bit() of all mounts that have had an entry in the negative cache. */
+volatile unsigned long long cached_mounts SEC(".data.shared") = 0;
 
 static __always_inline u64 protected_bit(u32 tgid)
 {

@@ -23,13 +23,18 @@ static __always_inline bool may_end_with_value(struct dentry *dentry, u32 length
 	return is_end(end);
 }
 
-/* False: no rule matches this name, which has no path. */
-static __always_inline bool may_match_bare_name(u32 index __attribute__((unused)), struct dentry *dentry, u32 length,
+/* As in name_filters.bpf.h. */
+static __always_inline bool may_match_bare_name(u32 index __attribute__((unused)), struct dentry *dentry, bool is_empty,
 						u64 candidates __attribute__((unused)))
 {
+	u32 length;
+
 	if (group_header.has_unrooted)
 		return true;
-	return length && group_header.longest_postfix && may_end_with_value(dentry, length, false);
+	if (is_empty || !group_header.longest_postfix)
+		return false;
+	length = READ(dentry, d_name.len);
+	return length && may_end_with_value(dentry, length, false);
 }
 
 /* False: no value of Postfix is at the end of the path of a file with this name. */
@@ -66,16 +71,27 @@ static __always_inline bool may_match_name_in_entry(const struct negative_entry 
 	return may_match_name_in_folder(index, dentry, candidates);
 }
 
-/* As in name_filters.bpf.h. */
-static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index __attribute__((unused)), u32 name)
+/* As in name_filters.bpf.h, for group_folders. */
+static __always_inline bool is_folder(const struct trie_key *key)
 {
-	struct trie_key *key = folder_key(buffer, name, 0);
 	const u32 *found;
 
 	if (!key)
 		return true;
 	found = bpf_map_lookup_elem(&group_folders, key);
 	return found && 8 + 8 * *found == key->prefix_bits;
+}
+
+/* As in name_filters.bpf.h. */
+static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index __attribute__((unused)), u32 name)
+{
+	return is_folder(folder_key(buffer, name, FOLDER_SLOT));
+}
+
+/* As in name_filters.bpf.h. */
+static __always_inline bool has_values_below(struct string_buffer *buffer, u32 index __attribute__((unused)), u32 name)
+{
+	return is_folder(folder_key(buffer, name, TREE_SLOT));
 }
 
 #endif

@@ -7,8 +7,7 @@
 
 /*
  * Values of group_prefix and group_postfix are indexes in group_sets. A key keeps its value as long as it is in a
- * table. group_folders has the folders of the values of Equal and Prefix, with a slash at the end, and their lengths.
- * Only the negative cache reads it.
+ * table.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -16,7 +15,19 @@ struct {
 	__uint(max_entries, GROUP_SETS_MAX);
 	__type(key, struct trie_key);
 	__type(value, u32);
-} group_prefix SEC(".maps"), group_postfix SEC(".maps"), group_folders SEC(".maps");
+} group_prefix SEC(".maps"), group_postfix SEC(".maps");
+
+/*
+ * The folders of the values of Equal and Prefix, with a slash at the end, and their lengths; see FOLDER_SLOT and
+ * TREE_SLOT. Only the negative cache reads it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GROUP_FOLDERS_MAX);
+	__type(key, struct trie_key);
+	__type(value, u32);
+} group_folders SEC(".maps");
 
 /* A hash table of the values of Equal; see enum group_hash. A value that finds no empty slot is in group_prefix. */
 struct {

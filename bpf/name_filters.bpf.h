@@ -28,17 +28,19 @@ static __always_inline bool may_end_with_value(u32 index, struct dentry *dentry,
 	return is_in_bitmap(&object->postfix, end);
 }
 
-/* False: no candidate matches this name, which has no path. */
-static __always_inline bool may_match_bare_name(u32 index, struct dentry *dentry, u32 length, u64 candidates)
+/* False: no candidate matches the name of this dentry, which has no path. `is_empty`: the name is known to be empty. */
+static __always_inline bool may_match_bare_name(u32 index, struct dentry *dentry, bool is_empty, u64 candidates)
 {
 	const volatile struct object_config *object = &config.objects[index];
 	/* those that need a path, or that only exclude, do not match */
 	u64 left = candidates & ~(object->rooted | object->excluding);
+	u32 length;
 
 	if (!left)
 		return false;
 	if (left & ~object->postfix.table.positive || !object->postfix.hashed)
 		return true;
+	length = is_empty ? 0 : READ(dentry, d_name.len);
 	return length && may_end_with_value(index, dentry, length, false);
 }
 
@@ -64,19 +66,33 @@ static __always_inline bool may_match_name_in_entry(const struct negative_entry 
 	return may_match_name_in_folder(index, dentry, candidates);
 }
 
-/*
- * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
- * that the folder does not begin with. A path of another file is not too long for the buffer.
- */
-static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
+/* True if the key is one of string_prefix for a folder, or unknown. */
+static __always_inline bool is_folder(const struct trie_key *key)
 {
-	struct trie_key *key = folder_key(buffer, name, config.objects[index].slot | FOLDER_SLOT);
 	const struct match_entry *entry;
 
 	if (!key)
 		return true;
 	entry = bpf_map_lookup_elem(&string_prefix, key);
 	return entry && 8 + 8 * entry->match == key->prefix_bits;
+}
+
+/*
+ * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
+ * that the folder does not begin with. A path of another file is not too long for the buffer.
+ */
+static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
+{
+	return is_folder(folder_key(buffer, name, config.objects[index].slot | FOLDER_SLOT));
+}
+
+/*
+ * As has_folder_values(), for the files in all folders below one that is on the path. `name`: bytes of the path after
+ * that folder.
+ */
+static __always_inline bool has_values_below(struct string_buffer *buffer, u32 index, u32 name)
+{
+	return is_folder(folder_key(buffer, name, config.objects[index].slot | TREE_SLOT));
 }
 
 #endif

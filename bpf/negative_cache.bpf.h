@@ -9,7 +9,8 @@
  * therefore also has the name, and the inode number and the generation of its folder. A folder has no hard links.
  *
  * If no value of Equal and Prefix names a file in the folder, these filters have the same result for each of its files.
- * Then an entry is valid for all files of the folder whose names no value of Postfix can end with.
+ * Then an entry is valid for all files of the folder whose names no value of Postfix can end with. If no value names a
+ * file anywhere in a mount of procfs, sysfs or cgroup2, an entry is valid for all its files in the same way.
  */
 #ifndef POLYTRACE_NEGATIVE_CACHE_BPF_H
 #define POLYTRACE_NEGATIVE_CACHE_BPF_H
@@ -30,10 +31,13 @@ enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_UNDECIDED = ~0U - 
 #define HAS_NEGATIVE_CACHE
 
 enum {
+	MAGIC_CGROUP2 = 0x63677270,
 	MAGIC_EXT = 0xef53,
 	MAGIC_OVERLAYFS = 0x794c7630,
 	MAGIC_PIPEFS = 0x50495045,
+	MAGIC_PROC = 0x9fa0,
 	MAGIC_SOCKFS = 0x534f434b,
+	MAGIC_SYSFS = 0x62656572,
 	MAGIC_TMPFS = 0x01021994,
 	MAGIC_XFS = 0x58465342,
 	/*
@@ -133,21 +137,25 @@ static __always_inline bool is_unchanged(const struct negative_entry *entry)
 	return mounts == entry->mount_seq;
 }
 
-/* `whole`: the entry is one for the whole folder `parent`. */
+/* What an entry stands for. */
+enum entry_scope { ONE_FILE, FILES_IN_FOLDER, FILES_IN_MOUNT };
+
+/* `parent` is not used with FILES_IN_MOUNT. */
 static __always_inline bool is_hit(const struct negative_entry *entry, struct task_struct *task, struct dentry *dentry,
-				   struct dentry *parent, struct vfsmount *mnt, u64 candidates, const bool whole)
+				   struct dentry *parent, struct vfsmount *mnt, u64 candidates, const u32 scope)
 {
 	struct fs_struct *fs = READ(task, fs);
 
 	return likely(entry->candidates == candidates) && likely(entry->mnt == (u64)mnt) &&
 	       likely(entry->root_dentry == (u64)READ(fs, root.dentry)) &&
-	       likely(entry->root_mnt == (u64)READ(fs, root.mnt)) && likely(whole || has_same_name(entry, dentry)) &&
-	       likely(has_same_parent(entry, parent, mnt, whole)) &&
+	       likely(entry->root_mnt == (u64)READ(fs, root.mnt)) &&
+	       likely(scope != ONE_FILE || has_same_name(entry, dentry)) &&
+	       likely(scope == FILES_IN_MOUNT || has_same_parent(entry, parent, mnt, scope == FILES_IN_FOLDER)) &&
 	       likely(bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS) && likely(is_unchanged(entry));
 }
 
-/* Part of the key of a whole folder: a folder is also a path itself. */
-enum { FOLDER_KEY = 16 };
+/* Parts of the keys of a whole folder, which is also a path itself, and of a whole mount. */
+enum { FOLDER_KEY = 16, MOUNT_KEY = 32 };
 
 /*
  * In last_miss, with the key of a folder: its paths have entries of their own, because values name files in it, or
@@ -157,15 +165,15 @@ enum { FOLDER_KEY = 16 };
 #define NAMES_DECIDE (1ULL << 62)
 
 /*
- * The key of a path: the negated address of the dentry plus the index in config.objects. The verifier allows no other
- * arithmetic on a pointer.
+ * The key of a path: the negated address of the dentry, or of the mount, plus the index in config.objects. The verifier
+ * allows no other arithmetic on a pointer.
  */
-static __always_inline u64 negative_key(const struct dentry *dentry, u32 index)
+static __always_inline u64 negative_key(const void *object, u32 index)
 {
-	u64 number = (u64)dentry;
+	u64 number = (u64)object;
 
 	asm volatile("%0 = -%0" : "+r"(number));
-	return number + index; /* two dentries are further apart */
+	return number + index; /* two objects are further apart */
 }
 
 /*
@@ -211,8 +219,8 @@ static __always_inline u64 name_address(struct dentry *dentry, u32 length)
 }
 
 /*
- * Makes the folder of the path in the buffer a key of a trie. `name`: bytes of the path after the folder. Returns NULL
- * if the folder is too long for a key.
+ * Makes a folder on the path in the buffer a key of a trie. `name`: bytes of the path after the folder. Returns NULL if
+ * the folder is too long for a key.
  */
 static __always_inline struct trie_key *folder_key(struct string_buffer *buffer, u32 name, u32 slot)
 {
@@ -234,15 +242,17 @@ static __always_inline struct trie_key *folder_key(struct string_buffer *buffer,
 #endif
 
 /*
- * True if no candidate matches a file of this mount. The kernel has one mount for all pipes and one for all sockets,
- * and never unmounts them. The name of a pipe is empty, and that of a socket is the name of its protocol.
+ * True if no candidate matches a file of this mount. The kernel has one mount for all pipes, one for all sockets and
+ * one for memory files, and never unmounts them. The name of a pipe is empty, and that of a socket is the name of its
+ * protocol.
  */
 static __always_inline bool is_unmatched_in_mount(u32 index, struct dentry *dentry, struct vfsmount *mnt,
 						  u64 candidates)
 {
 	if ((u64)mnt == pipe_mount)
-		return !may_match_bare_name(index, dentry, 0, candidates);
-	return (u64)mnt == socket_mount && !may_match_bare_name(index, dentry, READ(dentry, d_name.len), candidates);
+		return !may_match_bare_name(index, dentry, true, candidates);
+	return ((u64)mnt == socket_mount || (u64)mnt == memory_mount) &&
+	       !may_match_bare_name(index, dentry, false, candidates);
 }
 
 /*
@@ -256,6 +266,13 @@ static __always_inline void learn_mount(volatile unsigned long long *known, stru
 
 	if (READ(mnt, mnt_sb) == super && READ(super, s_magic) == magic)
 		*known = (u64)mnt;
+}
+
+/* Drivers have other mounts for memory files, and unmount them, so this mount is known by a variable of the kernel. */
+static __always_inline void learn_memory_mount(struct vfsmount *mnt)
+{
+	if (config.shm_mnt && read_word(config.shm_mnt) == (u64)mnt)
+		memory_mount = (u64)mnt;
 }
 
 /*
@@ -275,10 +292,12 @@ static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, 
 			return false;
 		if (socket_mount == UNKNOWN_MOUNT)
 			learn_mount(&socket_mount, dentry, mnt, MAGIC_SOCKFS);
+		if (memory_mount == UNKNOWN_MOUNT)
+			learn_memory_mount(mnt);
 	} else if (pipe_mount == UNKNOWN_MOUNT) {
 		learn_mount(&pipe_mount, dentry, mnt, MAGIC_PIPEFS);
 	}
-	return !may_match_bare_name(index, dentry, length, candidates);
+	return !may_match_bare_name(index, dentry, !length, candidates);
 }
 
 /* The entry is not valid any more. The next access to the path may store it again. */
@@ -311,6 +330,39 @@ static __always_inline u32 replace_entry(struct negative_entry *entry, u32 numbe
 	return number + 1;
 }
 
+/*
+ * True if the path may be one that a whole mount decides. While another thread closes a descriptor, the dentry and the
+ * mount that were read may belong to two files.
+ */
+static __always_inline bool has_mount_entries(u32 index)
+{
+	return config.values[config.objects[index].slot].read != READ_FD;
+}
+
+/* The bit of a mount with this key in cached_mounts. Several mounts have the same bit. */
+static __always_inline u64 mount_bit(u64 key)
+{
+	return 1ULL << ((u32)key * 0x9e3779b1 >> 26);
+}
+
+/* True if no candidate matches any file of the mount whose name no value of Postfix can end with, and this is one. */
+static __always_inline bool is_in_unmatched_mount(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+						  struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(mnt, index + MOUNT_KEY);
+	struct negative_entry *entry;
+
+	if (!(cached_mounts & mount_bit(key)))
+		return false;
+	entry = get_entry(entry_index(slot, key, candidates) & ~1U);
+	if (!entry || entry->key != key || may_match_name_in_entry(entry, index, dentry, candidates))
+		return false;
+	if (is_hit(entry, task, dentry, 0, mnt, candidates, FILES_IN_MOUNT))
+		return true;
+	entry->key = 0;
+	return false;
+}
+
 /* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
 static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
 					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
@@ -324,10 +376,12 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	if (likely(entry->key == key)) {
 		if (unlikely(may_match_name_in_entry(entry, index, dentry, candidates)))
 			return FOLDER_UNDECIDED;
-		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, true)))
+		if (likely(is_hit(entry, task, dentry, parent, mnt, candidates, FILES_IN_FOLDER)))
 			return CACHE_HIT;
 		return drop_entry(entry, key);
 	}
+	if (has_mount_entries(index) && is_in_unmatched_mount(task, slot, index, dentry, mnt, candidates))
+		return CACHE_HIT;
 	marks = entry->last_miss ^ key;
 	if (marks == HAS_VALUES)
 		return FOLDER_UNDECIDED;
@@ -357,7 +411,7 @@ static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 i
 		return CACHE_BYPASS;
 	if (entry->key != key)
 		return replace_entry(entry, number, key);
-	if (is_hit(entry, task, dentry, parent, mnt, candidates, false))
+	if (is_hit(entry, task, dentry, parent, mnt, candidates, ONE_FILE))
 		return CACHE_HIT;
 	return drop_entry(entry, key);
 }
@@ -406,6 +460,16 @@ static __always_inline bool is_cacheable_overlay(struct super_block *super)
 	return READ(super, s_magic) == MAGIC_OVERLAYFS && !READ(READ(super, s_user_ns), level);
 }
 
+/* Makes the entry valid, unless a path has changed since its counts were read. */
+static __always_inline void store_entry(struct negative_entry *entry, u64 key)
+{
+	/* a count is odd while a writer holds its lock */
+	if ((entry->rename_seq | entry->mount_seq) & 1 || !is_unchanged(entry))
+		return;
+	barrier();
+	entry->key = key;
+}
+
 /*
  * The walk must have met the root of the process, or a mount that is attached nowhere, such as a layer of an overlay.
  * The root must be the root of a mount.
@@ -415,6 +479,73 @@ static __always_inline bool is_cacheable_walk(const struct string_buffer *buffer
 	struct vfsmount *root = KERNEL(vfsmount, buffer->walk.root_mnt);
 
 	return !(buffer->walk.flags & ~STRING_UNREACHABLE) && (u64)READ(root, mnt_root) == buffer->walk.root_dentry;
+}
+
+/*
+ * Folders in these file systems have no numbers that tell them apart, so they cannot have entries. All dentries that
+ * are not their own parent are below the root of the file system: it has no files that were moved out of a mount, or
+ * that are only known by their inode.
+ */
+static __always_inline bool has_mount_entry(struct super_block *super, struct dentry *top)
+{
+	u64 magic = READ(super, s_magic);
+
+	return (magic == MAGIC_PROC || magic == MAGIC_SYSFS || magic == MAGIC_CGROUP2) && READ(super, s_root) == top;
+}
+
+enum { MOUNT_DEPTH_MAX = 16 };
+
+/* The bytes of the path after the root of the mount, without the first slash. Returns 0 if it has too many folders. */
+static __noinline u32 length_in_mount(struct dentry *dentry, struct dentry *top)
+{
+	u32 length = 0;
+
+	dentry = KERNEL(dentry, dentry);
+	for (u32 i = 0; i < MOUNT_DEPTH_MAX; i++) {
+		length += 1 + READ(dentry, d_name.len);
+		dentry = READ(dentry, d_parent);
+		if (dentry == top)
+			return length - 1;
+	}
+	return 0;
+}
+
+/*
+ * Stores that no candidate matches a file of this mount, if the path of none may be one of the values or begin with
+ * one. `from`: the entry of the folder, with the counts from before the path was resolved. Returns false if the mount
+ * can have no entry.
+ */
+static __always_inline bool insert_mount(struct string_buffer *buffer, u32 index, const struct negative_entry *from,
+					 struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(mnt, index + MOUNT_KEY);
+	struct dentry *top = READ(mnt, mnt_root);
+	struct negative_entry *entry;
+	u32 name, number;
+
+	if (!has_mount_entries(index) || !has_mount_entry(READ(dentry, d_sb), top))
+		return false;
+	name = length_in_mount(dentry, top);
+	if (!name || has_values_below(buffer, index, name))
+		return false;
+	number = entry_index(buffer->map_index, key, candidates) & ~1U;
+	opaque(number); /* not computed before the calls: the verifier needs its bounds */
+	entry = get_entry(number);
+	if (!entry)
+		return false;
+	entry->key = 0;
+	entry->hash_len = folder_ends();
+	entry->candidates = candidates;
+	entry->mnt = (u64)mnt;
+	entry->root_dentry = buffer->walk.root_dentry;
+	entry->root_mnt = buffer->walk.root_mnt;
+	entry->time = from->time;
+	entry->rename_seq = from->rename_seq;
+	entry->mount_seq = from->mount_seq;
+	store_entry(entry, key);
+	/* another CPU may overwrite the bit; the next file of the mount sets it again */
+	cached_mounts |= mount_bit(key);
+	return true;
 }
 
 /*
@@ -445,6 +576,9 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	key = negative_key(dentry, index);
 	top = READ(mnt, mnt_root);
 	if (config.objects[index].folders && whole) {
+		/* files in the root of the mount have a folder of their own, which decides them sooner */
+		if (parent != top && insert_mount(buffer, index, entry, dentry, mnt, candidates))
+			return 0;
 		key = negative_key(parent, index + FOLDER_KEY);
 		/* the path of a file that is the root of the mount is the mount point, and not in this folder */
 		if ((top != parent && READ(top, d_parent) == parent) ||
@@ -488,11 +622,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	entry->parent_generation = READ(folder, i_generation);
 	entry->parent_ctime = changed;
 	entry->layer_device = device;
-	/* a count is odd while a writer holds its lock */
-	if ((entry->rename_seq | entry->mount_seq) & 1 || !is_unchanged(entry))
-		return 0;
-	barrier();
-	entry->key = key;
+	store_entry(entry, key);
 	return 0;
 }
 #endif

@@ -22,7 +22,7 @@ function findLocks({ binding }: Pick<AttachContext, 'binding'>): KernelLocks | u
   const mount = binding.kernelSymbol('mount_lock');
   return rename === 0n || mount === 0n
     ? undefined
-    : { rename, mount, cpus: countPossibleCpus(), holdTicks: HOLD_TICKS };
+    : { rename, mount, memoryMount: binding.kernelSymbol('shm_mnt'), cpus: countPossibleCpus(), holdTicks: HOLD_TICKS };
 }
 
 /** Returns the number of CPUs that the kernel can have. The file ends with the number of the last one. */

@@ -12,12 +12,13 @@ import { copyProgram, argumentValue, fileHook, kernel, kprobeEvents, kprobePolic
 const PROGRAM = '/tmp/negative-cache';
 const OVERLAY_PROGRAM = '/tmp/negative-cache-overlay';
 const NAMES_PROGRAM = '/tmp/negative-cache-names';
+const MOUNTS_PROGRAM = '/tmp/negative-cache-mounts';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
 const { findLocks } = negativeCache;
 
 const onlyProgram = `  matchBinaries:
   - operator: In
-    values: ["${PROGRAM}", "${OVERLAY_PROGRAM}", "${NAMES_PROGRAM}"]`;
+    values: ["${PROGRAM}", "${OVERLAY_PROGRAM}", "${NAMES_PROGRAM}", "${MOUNTS_PROGRAM}"]`;
 
 const selector = (operator: string, ...values: readonly string[]): string => `- matchArgs:
   - index: 0
@@ -163,7 +164,8 @@ function testNegativeCache(this: Mocha.Suite): void {
   this.timeout(NIGHTLY ? 600_000 : 480_000);
 
   before(() => {
-    for (const program of [PROGRAM, OVERLAY_PROGRAM, NAMES_PROGRAM]) copyProgram(basename(program), program);
+    for (const program of [PROGRAM, OVERLAY_PROGRAM, NAMES_PROGRAM, MOUNTS_PROGRAM])
+      copyProgram(basename(program), program);
   });
   after(() => Recording.closeCached());
 
@@ -236,6 +238,36 @@ function testNegativeCache(this: Mocha.Suite): void {
     it(`these tests fail where changes are not noticed, with ${kind}: ${folder}`, async () => {
       const { cached, reference } = await compareAfterChanges(kind, folder, 'fentry', noLocks, ...stableReads);
       assert.ok(cached.length < reference.length, `${cached.length} of ${reference.length} events`);
+    });
+  }
+
+  const compareMounts = (folder: string, locks: typeof findLocks, inGroup: boolean): Promise<Reports> => {
+    mkdirSync(folder);
+    const selectors = [
+      selector('Prefix', join(folder, 'watched'), '/watched', '/sys/kernel/host'),
+      selector('Equal', join(folder, 'values/sys/kernel/hostname')),
+      selector('Postfix', '/osrelease'),
+    ].join('\n');
+    const run = (): void => void execFileSync(MOUNTS_PROGRAM, [folder], { stdio: 'inherit' });
+    return compareHooks(fileHook(selectors), 'fentry', run, locks, inGroup);
+  };
+
+  for (const inGroup of [false, true]) {
+    const suffix = inGroup ? ', in a group' : '';
+    const folder = `/srv/mounts${inGroup ? '-group' : ''}`;
+    it(`whole mounts of procfs, sysfs and cgroup2, after every change of a path${suffix}`, async () => {
+      const { cached, reference } = await compareMounts(folder, withoutHold, inGroup);
+      assert.ok(reference.length > 500, `only ${reference.length} events`);
+      assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
+    });
+
+    it(`whole mounts: this test fails where changes are not noticed${suffix}`, async () => {
+      const { cached, reference } = await compareMounts(`${folder}-wrong`, noLocks, inGroup);
+      // files that are in no folder that was read before: only the entry of the mount silences them
+      const inNewFolders = (events: readonly ProcessKprobeEvent[]): number =>
+        events.filter((event) => eventPath(event).endsWith('/watched/m/sys/fs/file-nr')).length;
+      assert.equal(inNewFolders(reference), 3);
+      assert.equal(inNewFolders(cached), 0);
     });
   }
 

@@ -87,6 +87,8 @@ export interface KernelUnwinder {
 export interface KernelLocks {
   readonly rename: bigint;
   readonly mount: bigint;
+  /** Address of the variable that points to the mount of memory files; 0n: unknown. */
+  readonly memoryMount: bigint;
   /** Number of CPUs: each one has a cache of its own. */
   readonly cpus: number;
   /** Ticks before another path can replace a cached one; at most 255. */

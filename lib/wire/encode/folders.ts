@@ -50,6 +50,14 @@ function rootedSelectors({ texts: { equal, prefix } }: CompiledValue): number[] 
   return [...new Set(rooted)];
 }
 
+/** The folders of values, and all folders above them. */
+export function withFoldersAbove(folders: readonly string[]): string[] {
+  const above = folders.flatMap((folder) =>
+    [...folder].flatMap((character, i) => (character === '/' ? [folder.slice(0, i + 1)] : [])),
+  );
+  return [...new Set(above)];
+}
+
 /** The folders, with a slash at the end, in which a value of Equal names a file, or a value of Prefix some files. */
 function valueFolders({ texts: { equal, prefix } }: CompiledValue): string[] {
   const values = [equal, prefix].flatMap((table) => table?.entries ?? []).map(({ value }) => value);
@@ -61,10 +69,18 @@ function valueFolders({ texts: { equal, prefix } }: CompiledValue): string[] {
 /** Encodes the entries of string_prefix for the folders of a value: pairs of a key and a value. */
 export function folderEntries(value: CompiledValue, slot: number): Uint8Array[] {
   if (!canCacheFolders(value)) return [];
-  return valueFolders(value).map((folder) => {
+  const folders = valueFolders(value);
+  return [
+    ...encodeFolders(folders, slot | AbiLimit.FOLDER_SLOT),
+    ...encodeFolders(withFoldersAbove(folders), slot | AbiLimit.TREE_SLOT),
+  ];
+}
+
+function encodeFolders(folders: readonly string[], slot: number): Uint8Array[] {
+  return folders.map((folder) => {
     const bytes = new Uint8Array(TrieKey.sizeof + MatchEntry.sizeof);
     const text = encodeUtf8(folder);
-    writeTrieKey(bytes.subarray(0, TrieKey.sizeof), slot | AbiLimit.FOLDER_SLOT, text, false);
+    writeTrieKey(bytes.subarray(0, TrieKey.sizeof), slot, text, false);
     const entry = new DataView(bytes.buffer, TrieKey.sizeof);
     entry.setBigUint64(MatchEntry.match, BigInt(text.length), true);
     return bytes;

@@ -2,11 +2,14 @@
  * What the negative cache of a group asks about its values (bpf/group_names.bpf.h): the folders of Equal and Prefix, and
  * the ends of Postfix. Pure.
  */
-import { GroupHeader, GroupLimit } from '../layout.gen.js';
+import { AbiLimit, GroupHeader, GroupLimit } from '../layout.gen.js';
+import { withFoldersAbove } from './folders.js';
 import type { GroupRuleSource } from './group-hook.js';
 import { hashBytes, setCountedBits } from './tables.js';
 
 const SLASH = '/';
+const FOLDER_CHARACTER = String.fromCharCode(AbiLimit.FOLDER_SLOT);
+const TREE_CHARACTER = String.fromCharCode(AbiLimit.TREE_SLOT);
 
 /** Counts, for each folder and each end, the hooks or values that have it. */
 export class GroupNames {
@@ -17,7 +20,7 @@ export class GroupNames {
   readonly #shortNames = new Uint32Array(GroupLimit.GROUP_END_BYTES);
   #unrooted = 0;
 
-  /** Adds the rules of a hook. Returns the folders that no other hook has. */
+  /** Adds the rules of a hook. Returns the keys of folders that no other hook has. */
   add(rules: readonly GroupRuleSource[]): string[] {
     const folders = listFolders(rules);
     const added = folders.filter((folder) => !this.#folders.has(folder));
@@ -35,7 +38,7 @@ export class GroupNames {
     this.#count(rules, -1);
   }
 
-  /** The folders that only this hook has. */
+  /** The keys of folders that only this hook has. */
   ownFolders(rules: readonly GroupRuleSource[]): string[] {
     return listFolders(rules).filter((folder) => this.#folders.get(folder) === 1);
   }
@@ -79,14 +82,17 @@ function addAt(counts: Uint32Array, index: number, sign: 1 | -1): void {
 }
 
 /**
- * Each with a slash at its end. A key of Equal ends with NUL. A further filter makes a difference between the files of its
- * folder, too.
+ * The keys of group_folders: a character for the slot, and a folder with a slash at its end. A key of Equal ends with NUL.
+ * A further filter makes a difference between the files of its folder, too.
  */
 function listFolders(rules: readonly GroupRuleSource[]): string[] {
   const all = rules.flatMap(({ strings, further }) => (strings === undefined ? [] : [strings, ...further]));
   const keys = all.flatMap((each) => (each.table === 'prefix' ? each.keys : []));
-  const folders = new Set(keys.map((key) => key.slice(0, key.lastIndexOf(SLASH) + 1)));
-  return [...folders].filter((folder) => folder !== '');
+  const folders = [...new Set(keys.map((key) => key.slice(0, key.lastIndexOf(SLASH) + 1)))];
+  return [
+    ...folders.filter((folder) => folder !== '').map((folder) => FOLDER_CHARACTER + folder),
+    ...withFoldersAbove(folders).map((folder) => TREE_CHARACTER + folder),
+  ];
 }
 
 /** The hash of the last bytes of a value of Postfix. */

@@ -501,20 +501,20 @@ function encodeKeys(table: Table, sets: readonly RuleSet[], withSets: boolean): 
   );
 }
 
-/** The keys of folders. `withLengths`: each is followed by the length of the folder. */
-function encodeFolders(folders: readonly string[], withLengths: boolean): TableChange[] {
-  if (folders.length === 0) return [];
-  const entries = folders.flatMap((folder) => [
-    encodeStringKey(folder),
-    ...(withLengths ? [encodeU32(folder.length)] : []),
+/** `keys`: of GroupNames. `withLengths`: each is followed by the length of the folder. */
+function encodeFolders(keys: readonly string[], withLengths: boolean): TableChange[] {
+  if (keys.length === 0) return [];
+  const entries = keys.flatMap((key) => [
+    encodeStringKey(key.slice(1), key.charCodeAt(0)),
+    ...(withLengths ? [encodeU32(key.length - 1)] : []),
   ]);
   return [{ map: 'group_folders', bytes: concatBytes(entries) }];
 }
 
-function encodeStringKey(key: string): Uint8Array {
+function encodeStringKey(key: string, slot = 0): Uint8Array {
   const bytes = new Uint8Array(TrieKey.sizeof);
   const text = Uint8Array.from(key, (character) => character.charCodeAt(0));
-  writeTrieKey(bytes, 0, text, false);
+  writeTrieKey(bytes, slot, text, false);
   return bytes;
 }
 

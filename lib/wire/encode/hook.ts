@@ -124,6 +124,7 @@ function encodeConfig(
   );
   view.setBigUint64(HookConfig.renameLock, context.locks?.rename ?? 0n, true);
   view.setBigUint64(HookConfig.mountLock, context.locks?.mount ?? 0n, true);
+  view.setBigUint64(HookConfig.shmMnt, context.locks?.memoryMount ?? 0n, true);
   view.setUint32(HookConfig.shape, values.length + (context.multiplePoints ? HookShape.SHAPE_ATTACH_POINT : 0), true);
 
   let firstGroup = groups.process.length;

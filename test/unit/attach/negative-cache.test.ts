@@ -5,7 +5,7 @@ import { negativeCacheLocks } from '../../../lib/attach/negative-cache.js';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { compiledHook, compiledValue } from '../compiled-hooks.js';
 
-const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, holdTicks: 25 };
+const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, memoryMount: 0n, cpus: 2, holdTicks: 25 };
 const equal = { positive: [0], used: [0], entries: [{ value: '/etc/shadow', match: [0], reject: [] }] };
 const hookWithFilter = (texts: Partial<CompiledValue['texts']>): CompiledHook =>
   compiledHook({ args: [compiledValue('file', { texts })] });

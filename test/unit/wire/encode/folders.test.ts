@@ -5,7 +5,7 @@ import { encodeHook } from '../../../../lib/wire/encode/hook.js';
 import { AbiLimit, HookConfig, MatchEntry, ObjectConfig, TrieKey } from '../../../../lib/wire/layout.gen.js';
 import { compiledHook, compiledValue, encodeContext } from '../../compiled-hooks.js';
 
-const locks = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, holdTicks: 25 };
+const locks = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, memoryMount: 0n, cpus: 2, holdTicks: 25 };
 
 /** A table in which selector n needs one of the nth list of values. */
 function table(...values: readonly (readonly string[])[]): StringTable {
@@ -22,6 +22,8 @@ const excluding = (...values: readonly string[]): StringTable => ({
 
 interface Encoded {
   readonly folders: readonly string[];
+  /** The folders of values, and those above them. */
+  readonly tree: readonly string[];
   readonly isUsed: boolean;
   readonly shortNames: number;
   readonly rooted: bigint;
@@ -37,15 +39,21 @@ function encode(texts: CompiledValue['texts'], { type = 'file', cached = true } 
   const map = maps.find(({ name }) => name === 'string_prefix');
   assert.ok(map);
   const stride = TrieKey.sizeof + MatchEntry.sizeof;
-  const folders = Array.from({ length: map.entries.length / stride }, (_, i) => {
-    const entry = new DataView(map.entries.buffer, map.entries.byteOffset + i * stride, stride);
-    if (entry.getUint8(TrieKey.slot) !== AbiLimit.FOLDER_SLOT) return [];
-    const length = Number(entry.getBigUint64(TrieKey.sizeof + MatchEntry.match, true));
-    assert.equal(entry.getUint32(TrieKey.prefixBits, true), 8 + 8 * length);
-    return [Buffer.from(entry.buffer, entry.byteOffset + TrieKey.string, length).toString()];
-  });
+  const entries = Array.from(
+    { length: map.entries.length / stride },
+    (_, i) => new DataView(map.entries.buffer, map.entries.byteOffset + i * stride, stride),
+  );
+  const listFolders = (slot: number): string[] =>
+    entries
+      .filter((entry) => entry.getUint8(TrieKey.slot) === slot)
+      .map((entry) => {
+        const length = Number(entry.getBigUint64(TrieKey.sizeof + MatchEntry.match, true));
+        assert.equal(entry.getUint32(TrieKey.prefixBits, true), 8 + 8 * length);
+        return Buffer.from(entry.buffer, entry.byteOffset + TrieKey.string, length).toString();
+      });
   return {
-    folders: folders.flat(),
+    folders: listFolders(AbiLimit.FOLDER_SLOT),
+    tree: listFolders(AbiLimit.TREE_SLOT),
     isUsed: view.getUint8(object + ObjectConfig.folders) === 1,
     shortNames: view.getUint8(object + ObjectConfig.shortNames),
     rooted: view.getBigUint64(object + ObjectConfig.rooted, true),
@@ -61,6 +69,16 @@ describe('encoding of the folders of values', () => {
     });
     assert.ok(isUsed);
     assert.deepEqual(folders, ['/etc/', '/root/', '/boot/', '/', '/ä/']);
+  });
+
+  it('all folders above those of values are known, too', () => {
+    const { folders, tree } = encode({
+      equal: table(['/proc/sys/kernel/core_pattern', '/proc/kcore', 'memfd:a/b']),
+      prefix: table([], ['/root/.ssh/']),
+    });
+    assert.deepEqual(folders, ['/proc/sys/kernel/', '/proc/', 'memfd:a/', '/root/.ssh/']);
+    const expected = ['/', '/proc/', '/proc/sys/', '/proc/sys/kernel/', '/root/', '/root/.ssh/', 'memfd:a/'];
+    assert.deepEqual([...tree].sort(), expected);
   });
 
   it('also the values that exclude', () => {

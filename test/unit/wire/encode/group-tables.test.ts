@@ -1,8 +1,10 @@
 /** The tables of a group, read as the program reads them, lead to the same rules as a plain comparison. */
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import type { GroupRuleSource, RuleStrings } from '../../../../lib/wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
 import {
+  AbiLimit,
   AddressKey,
   GroupFlag,
   GroupHash,
@@ -104,8 +106,9 @@ class Maps {
   }
 
   /** The value of the longest key that the string begins with. */
-  lookup(map: 'group_prefix' | 'group_postfix' | 'group_folders', string: string): number {
+  lookup(map: 'group_prefix' | 'group_postfix' | 'group_folders', string: string, slot = 0): number {
     const keys = [...this.map(map)].flatMap(([key, value]) => {
+      if (key.charCodeAt(TrieKey.slot) !== slot) return [];
       const bits = Buffer.from(key, 'latin1').readUInt32LE(TrieKey.prefixBits);
       const text = key.slice(TrieKey.string, TrieKey.string + bits / 8 - 1);
       return string.startsWith(text) ? [{ text, set: value.getUint32(0, true) }] : [];
@@ -173,7 +176,11 @@ class Maps {
   }
 
   hasFolder(folder: string): boolean {
-    return this.lookup('group_folders', folder) === folder.length;
+    return this.lookup('group_folders', folder, AbiLimit.FOLDER_SLOT) === folder.length;
+  }
+
+  hasValuesBelow(folder: string): boolean {
+    return this.lookup('group_folders', folder, AbiLimit.TREE_SLOT) === folder.length;
   }
 
   get header(): DataView {
@@ -330,13 +337,13 @@ describe('tables of a group', () => {
     }
   });
 
-  it('all names of a folder that has no value lead to the same rules, except those that may end with a Postfix', () => {
+  it('all names of a folder, or of all folders below one, without a value lead to the same rules, except those that may end with a Postfix', () => {
     const pick = randomChoice(5);
     const randomText = (longest: number): string =>
       Array.from({ length: 1 + pick(longest) }, () => ['a', 'b', '/'][pick(3)]).join('');
     const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
     const hooks = new Set<number>();
-    let [whole, undecided] = [0, 0];
+    let [whole, undecided, trees] = [0, 0, 0];
     for (let round = 0; round < 400; round++) {
       if (hooks.size > 6) {
         const gone = [...hooks][pick(hooks.size)] as number;
@@ -358,7 +365,14 @@ describe('tables of a group', () => {
         );
       const folder = `/${randomText(4)}/`.replace(/\/+/g, '/');
       const names = ['a', 'b', 'ab', 'bb', 'aba', 'bab', 'abab', 'aabba', 'bbabab'];
-      const first = `${folder}${names[pick(names.length)]}`;
+      const pickName = (): string => names[pick(names.length)] ?? '';
+      const deepPath = (): string => folder + Array.from({ length: 1 + pick(4) }, pickName).join('/');
+      if (!maps.hasValuesBelow(folder) && find(deepPath()).length === 0) {
+        const paths = Array.from({ length: 40 }, deepPath).filter((path) => !maps.mayEndName(basename(path)));
+        for (const path of paths) assert.deepEqual(find(path), [], `round ${round}, ${path} in ${folder}`);
+        trees += paths.length;
+      }
+      const first = `${folder}${pickName()}`;
       if (maps.hasFolder(folder) || find(first).length > 0) continue;
       for (const name of names) {
         if (maps.mayEndName(name)) undecided++;
@@ -368,7 +382,7 @@ describe('tables of a group', () => {
         }
       }
     }
-    assert.ok(whole > 100 && undecided > 100, `${whole} ${undecided}`);
+    assert.ok(whole > 100 && undecided > 100 && trees > 100, `${whole} ${undecided} ${trees}`);
   });
 
   it('a folder with a value of a further filter does not stand for its names', () => {
@@ -380,11 +394,15 @@ describe('tables of a group', () => {
     add(maps, tables, 1, [makeRule(0, [['Prefix', '/a/']], 0, further)]);
     add(maps, tables, 2, [makeRule(0, [['Prefix', '']], 0, further)]);
     const hasFolders = (): boolean[] => ['/a/', '/a/b/', '/a/c/', '/a/d/'].map((folder) => maps.hasFolder(folder));
-    assert.deepEqual(hasFolders(), [true, true, true, false]);
+    const hasTrees = (): boolean[] => ['/', '/a/', '/a/c/', '/a/d/'].map((folder) => maps.hasValuesBelow(folder));
+    assert.deepEqual([hasFolders(), hasTrees()].flat(), [true, true, true, false, true, true, true, false]);
     remove(maps, tables, 1);
-    assert.deepEqual(hasFolders(), [false, true, true, false]);
+    assert.deepEqual([hasFolders(), hasTrees()].flat(), [false, true, true, false, true, true, true, false]);
     remove(maps, tables, 2);
-    assert.deepEqual(hasFolders(), [false, false, false, false]);
+    assert.deepEqual(
+      [hasFolders(), hasTrees()].flat(),
+      Array.from({ length: 8 }, () => false),
+    );
   });
 
   it('a name without a path may match a value without a slash, and an end', () => {

@@ -186,17 +186,19 @@ spec:
   it('the locks of a hook with a negative cache', () => {
     const readLocks = (context: Partial<EncodeContext>): bigint[] => {
       const view = encodeConfig(compiledHook(), context);
-      const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
+      const offsets = [HookConfig.renameLock, HookConfig.mountLock, HookConfig.shmMnt];
+      const addresses = offsets.map((offset) => view.getBigUint64(offset, true));
       return [
         ...addresses,
         ...[view.getUint8(HookConfig.cacheHoldTicks), view.getUint32(HookConfig.cacheEntries, true)].map(BigInt),
       ];
     };
-    assert.deepEqual(readLocks({}), [0n, 0n, 0n, 0n]);
-    const [rename, mount] = [0xffffffff81000000n, 0xffffffff82000000n];
-    assert.deepEqual(readLocks({ locks: { rename, mount, cpus: 2, holdTicks: 25 } }), [
+    assert.deepEqual(readLocks({}), [0n, 0n, 0n, 0n, 0n]);
+    const [rename, mount, memoryMount] = [0xffffffff81000000n, 0xffffffff82000000n, 0xffffffff83000000n];
+    assert.deepEqual(readLocks({ locks: { rename, mount, memoryMount, cpus: 2, holdTicks: 25 } }), [
       rename,
       mount,
+      memoryMount,
       25n,
       BigInt(2 * 2 * NegativeCache.NEGATIVE_CACHE_SIZE),
     ]);
