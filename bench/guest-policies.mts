@@ -97,6 +97,7 @@ writeFileSync(
       ...(await measure(true, 'an event', false, 'ports')),
       ...(await measure(true, 'an event', false, 'networks')),
       ...(await measure(true, 'an event', false, 'both')),
+      ...(await measure(true, 'an event', false, 'tracked')),
       ...(await measure(false)),
     ],
   }),

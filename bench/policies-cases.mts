@@ -46,13 +46,15 @@ export const ACTING_MAX = 100;
 
 /**
  * What the policies of a row are about. `exclusions`: reads in a folder, apart from some of its files. `others`: reads of
- * all files, apart from some. `both`: networks and ports in turn.
+ * all files, apart from some. `both`: networks and ports in turn. `tracked`: networks, and the sockets get owners.
  */
 export type Subject = 'reads' | 'exclusions' | 'others' | Connections;
-type Connections = 'ports' | 'networks' | 'both';
+type Connections = 'ports' | 'networks' | 'both' | 'tracked';
+
+const connections: readonly Subject[] = ['ports', 'networks', 'both', 'tracked'];
 
 export function isConnections(subject: Subject): subject is Connections {
-  return subject === 'ports' || subject === 'networks' || subject === 'both';
+  return connections.includes(subject);
 }
 
 /** The source and destination of a connection that no policy names, and of one whose network the first policy names. */
@@ -122,7 +124,9 @@ function connectionHook(i: number, subject: Connections): string {
     args: [{ index: 0, type: sock }]
     selectors:
     - matchArgs:
-      - { index: 0, operator: ${operator}, values: ["${value}"] }`;
+      - { index: 0, operator: ${operator}, values: ["${value}"] }${
+        subject === 'tracked' ? '\n      matchActions: [{ action: TrackSock }]' : ''
+      }`;
 }
 
 /** Instructions of a call, and what the policies take. */

@@ -19,6 +19,7 @@ const subjectNames: Readonly<Record<PolicyCosts['subject'], readonly string[]>> 
   ports: ['ports'],
   networks: ['networks'],
   both: ['both in turn'],
+  tracked: ['tracked sockets'],
 };
 
 export interface PolicyTables {
@@ -57,6 +58,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     { does: 'an event', ...onReads, subject: 'ports' } as const,
     { does: 'an event', ...onReads, subject: 'networks' } as const,
     { does: 'an event', ...onReads, subject: 'both' } as const,
+    { does: 'an event', ...onReads, subject: 'tracked' } as const,
   ];
   const tooMany = kinds.flatMap(({ does, byKprobes, subject }) => {
     const grouped = costs.filter(

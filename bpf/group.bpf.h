@@ -255,9 +255,12 @@ static __noinline bool act_on_rule(struct hook_scratch *s)
 	if (!counted || !rule)
 		return false;
 	actions = &rule->actions;
-	record->event.header.flags = enforce_actions(0, record, counted, actions);
+	record->event.header.flags &= config.finds_owner ? EVENT_SOCKET_OWNER : 0;
+	record->event.header.flags |= enforce_actions(0, record, counted, actions);
 	if (config.has_actions & ACTIONS_OVERRIDE && record->event.header.flags & EVENT_OVERRIDDEN)
 		note_override(walk, rule);
+	if (config.has_actions & ACTIONS_SOCKET && actions->socket)
+		track_socket(walk->socket, actions->socket);
 	record->event.suppressed = 0;
 	record->used = walk->used;
 	walk->stacks = actions->stacks;
@@ -713,6 +716,8 @@ static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 return
 	if (!record)
 		return 0;
 	s = (void *)record - __builtin_offsetof(struct hook_scratch, record);
+	if (config.has_actions & ACTIONS_SOCKET)
+		s->walk.socket = read_slot_sock(ctx, config.socket_slot, 0);
 	if (has_details() && s->walk.net_set != GROUP_NO_SET)
 		number = s->walk.net_set;
 	if (has_strings())

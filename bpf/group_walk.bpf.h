@@ -14,6 +14,7 @@ struct group_walk {
 	u64 process[2 * PROCESS_WORDS]; /* with FACTS_SETS: the sets of the process, then those of its parent */
 	u64 scopes[SCOPE_WORDS]; /* with FACTS_SCOPES */
 	u64 frame; /* of the call */
+	u64 socket; /* the argument that TrackSock and UntrackSock name: the address of a struct sock */
 	u32 first_set, second_set;
 	u32 net_set; /* the rules that a port leads to */
 	u32 pad0;

@@ -5,7 +5,15 @@ import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import type { ProcessKprobeEvent, SocketArgument } from '../../types/index.js';
 import { batchInput } from './matrix-policy.js';
-import { prepareWorkload, MECHANISMS, kprobePolicy, Recording, WORKLOAD, type Mechanism } from './support.js';
+import {
+  prepareWorkload,
+  MECHANISMS,
+  kprobePolicy,
+  onKernelWithGroups,
+  Recording,
+  WORKLOAD,
+  type Mechanism,
+} from './support.js';
 
 const OWNER = '/tmp/socket-owner';
 const OTHER = '/tmp/socket-other';
@@ -111,9 +119,20 @@ function summarizeEvents(events: readonly ProcessKprobeEvent[]): EventSummary[] 
   }));
 }
 
-for (const attach of MECHANISMS) describe(`sockets that are tracked, by ${attach}`, () => testSockets(attach));
+for (const attach of MECHANISMS) {
+  describe(`sockets that are tracked, by ${attach}`, () => testSockets(attach, false));
+  if (onKernelWithGroups())
+    describe(`sockets that are tracked, by ${attach}, in groups`, () => testSockets(attach, true));
+}
 
-function testSockets(attach: Mechanism): void {
+/** A policy with the same hooks for a program and a port that nobody uses. It tracks sockets, too. */
+function othersPolicy(hooks: readonly string[]): string {
+  const own = hooks.map((hook) => hook.replace(OWNER, '/tmp/nobody').replaceAll(/"51(\d\d)"/g, '"61$1"'));
+  return kprobePolicy('others', ...own, socketHook('security_socket_recvmsg', 'TrackSock', '/tmp/nobody'));
+}
+
+/** `inGroups`: another policy has the same hooks, so that each one is in a group. */
+function testSockets(attach: Mechanism, inGroups: boolean): void {
   let recording: Recording;
   before(async () => {
     prepareWorkload();
@@ -126,11 +145,20 @@ function testSockets(attach: Mechanism): void {
     hooks: readonly string[],
     run: () => void | Promise<void>,
   ): Promise<ProcessKprobeEvent[]> => {
-    await recording.tracer.addPolicy({ yaml: kprobePolicy('tracks', ...hooks) });
+    const { tracer } = recording;
+    const shared = hooks.filter((hook) => !hook.includes('returnArgAction'));
+    // its hooks come first, and move into the groups
+    if (inGroups) await tracer.addPolicy({ yaml: othersPolicy(shared) });
+    await tracer.addPolicy({ yaml: kprobePolicy('tracks', ...hooks) });
     try {
+      if (inGroups) {
+        const own = tracer.policies().find(({ name }) => name === 'tracks')?.hooks ?? [];
+        assert.equal(own.filter(({ grouped }) => grouped === true).length, shared.length);
+      }
       return await recording.hooksDuring(run);
     } finally {
-      await recording.tracer.removePolicy('tracks');
+      await tracer.removePolicy('tracks');
+      if (inGroups) await tracer.removePolicy('others');
     }
   };
 

@@ -132,6 +132,8 @@ const GROUP_ACTIONS: ReadonlySet<CompiledAction> = new Set([
   'override',
   'getUrl',
   'dnsLookup',
+  'trackSock',
+  'untrackSock',
 ]);
 
 function checkShape(hook: CompiledHook, context: EncodeContext): void {
@@ -142,9 +144,7 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
   if (actions.some(({ imaHash }) => imaHash === true)) refuse('it has an IMA hash');
   if (hook.returnActions !== undefined) refuse('it has matchReturnActions');
   if (hook.markTests !== undefined) refuse('it has matchMarks');
-  if (hook.trackedSlot !== undefined || hook.returnedSocket !== undefined || hook.findsOwner === true) {
-    refuse('its policy tracks sockets');
-  }
+  if (hook.returnedSocket !== undefined) refuse('it has a returnArgAction');
   if (hook.cel.entry.length + hook.cel.returned.length > 0) refuse('it has an expression');
   if (hook.changes.length > 0) refuse('it has matchNamespaceChanges or matchCapabilityChanges');
   const first = firstString(hook);
@@ -432,11 +432,16 @@ function commonActions(actions: readonly SelectorActions[] = []): Pick<CompiledH
   const kernelStack = has((each) => each.kernelStack === true);
   const userStack = has((each) => each.userStack === true);
   const hasOverride = has(isModifying);
-  if (!hasRate && !hasSignal && !kernelStack && !userStack) return {};
+  const hasSocket = has(({ order }) => order.some((name) => name === 'trackSock' || name === 'untrackSock'));
+  if (!hasRate && !hasSignal && !kernelStack && !userStack && !hasSocket) return {};
   return {
     actions: [
       {
-        order: hasOverride ? ['override', 'post'] : ['post'],
+        order: [
+          ...(hasOverride ? (['override'] as const) : []),
+          ...(hasSocket ? (['trackSock'] as const) : []),
+          'post',
+        ],
         ...(hasOverride ? { override: 0 } : {}),
         ...(hasRate ? { rateLimit: { seconds: 1, scope: 'thread' } } : {}),
         ...(kernelStack ? { kernelStack } : {}),

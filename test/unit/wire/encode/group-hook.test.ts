@@ -238,6 +238,26 @@ spec:
     assert.notDeepEqual(report, one);
     assert.equal((one[HookConfig.hasActions] ?? 0) & ActionFlag.ACTIONS_OVERRIDE, ActionFlag.ACTIONS_OVERRIDE);
   });
+
+  it('hooks of policies that track sockets find owners; those that store or delete one have the same program', () => {
+    const [report, track, untrack] = ['Post', 'TrackSock, argSock: 0', 'UntrackSock, argSock: 0'].map((action) =>
+      compile(`${onSocket('operator: DPort, values: ["80"]')}\n  matchActions: [{action: ${action}}]`, SOCK_ARGS),
+    ) as [CompiledHook, CompiledHook, CompiledHook];
+    const encode = (hook: CompiledHook): Uint8Array => encodeGroupProgram(hook, context).config;
+    const finding = encode({ ...report, findsOwner: true });
+    assert.deepEqual(
+      [encode(report), finding].map((config) => config[HookConfig.findsOwner]),
+      [0, 1],
+    );
+    assert.deepEqual(encode(track), encode(untrack));
+    assert.notDeepEqual(encode(track), finding);
+    const orders = [track, untrack].map((hook) => {
+      const rules = toGroupRules(hook, context);
+      assert.ok(typeof rules !== 'string');
+      return rules[0]?.actions?.order;
+    });
+    assert.deepEqual(orders, [['trackSock'], ['untrackSock']]);
+  });
 });
 
 function refusal(hook: CompiledHook, own = context): string {
@@ -377,9 +397,9 @@ ${equal}
     assert.match(refusal(compile(equal), { ...context, pair: true }), /entry and at the return/);
   });
 
-  it('actions of the return, and sockets that are tracked', () => {
+  it('actions of the return', () => {
     const hook = compile(equal);
     assert.match(refusal({ ...hook, returnActions: [] }), /matchReturnActions/);
-    assert.match(refusal({ ...hook, findsOwner: true }), /tracks sockets/);
+    assert.match(refusal({ ...hook, returnedSocket: 'trackSock' }), /returnArgAction/);
   });
 });
