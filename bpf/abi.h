@@ -900,7 +900,6 @@ enum group_limit {
 	GROUP_WORD_SHIFT = 8, /* bits of an index that are the slot; the number of a word of a net_detail follows */
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
-	GROUP_FOLDERS_MAX = GROUP_SETS_MAX * 256, /* each value has at most 128 folders, in two slots */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
 	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */

@@ -24,7 +24,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, GROUP_FOLDERS_MAX);
+	__uint(max_entries, GROUP_SETS_MAX * 256); /* each value has at most 128 folders, in two slots */
 	__type(key, struct trie_key);
 	__type(value, u32);
 } group_folders SEC(".maps");

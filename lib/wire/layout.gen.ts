@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '4af4fed09142cc0f';
+export const LAYOUT_HASH = '25a9d41ab853d47a';
 
 /** enum event_type */
 export const EventType = {
@@ -1103,7 +1103,6 @@ export const GroupLimit = {
   GROUP_WORD_SHIFT: 8,
   GROUP_RULES_MAX: 1024,
   GROUP_SETS_MAX: 4096,
-  GROUP_FOLDERS_MAX: 1048576,
   GROUP_TESTS_MAX: 8192,
   GROUP_STRING_MAX: 254,
   GROUP_EQUAL_MAX: 64,
