@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "optimizer/peephole.h"
-
 namespace polytrace {
 
 namespace {
@@ -122,18 +120,10 @@ class CopyPropagation {
     } else if (is_arithmetic(code)) {
       const bool reads_source = BPF_SRC(code.code) == BPF_X && BPF_OP(code.code) != BPF_END;
       if (reads_source) code.src_reg = copies.find_original(code.src_reg);
-      if (reads_source && is_difference(code) && copies.find_original(code.dst_reg) == code.src_reg) {
-        replace_by_constant(code, 0);
-      }
       define_register(code, copies);
     } else if (is_wide(code)) {
       copies.kill_register(code.dst_reg);
     }
-  }
-
-  // An operation whose result is 0 if both operands have the same value.
-  static bool is_difference(const bpf_insn& arithmetic) {
-    return BPF_OP(arithmetic.code) == BPF_SUB || BPF_OP(arithmetic.code) == BPF_XOR;
   }
 
   static void define_register(const bpf_insn& code, AvailableCopies& copies) {

@@ -47,19 +47,6 @@ std::vector<bpf_insn> make_frame_pointer_store() {
   };
 }
 
-// A value minus its copy, and the same with XOR of 32 bits.
-std::vector<bpf_insn> make_differences() {
-  return {
-      make(BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_2, BPF_REG_1, 0, 0),
-      make(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_2, 0, 0),
-      make(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_0, BPF_REG_2, 0, 0),
-      make(BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_3, BPF_REG_2, 0, 0),
-      make(BPF_ALU | BPF_XOR | BPF_X, BPF_REG_0, BPF_REG_2, 0, 0),
-      make(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_0, BPF_REG_3, 0, 0),
-      make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
-  };
-}
-
 using Code = std::optional<std::vector<bpf_insn>>;
 
 // Constant propagation removes such stores first, so this pass runs alone.
@@ -81,13 +68,6 @@ const char* compare(const std::vector<bpf_insn>& program, const Code& result) {
   return "is the same";
 }
 
-const char* find_difference(const Code& result) {
-  for (const bpf_insn& code : *result) {
-    if (code.code == (BPF_ALU64 | BPF_SUB | BPF_X) || code.code == (BPF_ALU | BPF_XOR | BPF_X)) return "is computed";
-  }
-  return "is constant";
-}
-
 const char* compare(const std::vector<bpf_insn>& program) {
   return compare(program, specialize(program, std::vector<uint8_t>(BYTES)));
 }
@@ -98,12 +78,9 @@ int main() {
   // the conditional jump of the new program is one instruction before the first arm, and two more follow that arm
   constexpr int32_t LONGEST_ARM = INT16_MAX - 2;
   const std::vector<bpf_insn> frame = make_frame_pointer_store();
-  const std::vector<bpf_insn> differences = make_differences();
   std::printf("longest jump: %s\n", compare(make_long_arms(LONGEST_ARM)));
   std::printf("longer jump: %s\n", compare(make_long_arms(LONGEST_ARM + 1)));
   std::printf("much longer jump: %s\n", compare(make_long_arms(70'000)));
   std::printf("store of r10: %s\n", compare(frame, only_propagate_copies(frame)));
-  std::printf("differences of copies: %s\n", compare(differences));
-  std::printf("difference of copies: %s\n", find_difference(only_propagate_copies(differences)));
   return 0;
 }
