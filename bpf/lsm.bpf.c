@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/*
- * A hook of the Linux security modules. If the program returns a value other than 0, the kernel refuses the operation.
- */
-#define TRAMPOLINE
-#include "context_words.bpf.h"
+/* A hook of the Linux security modules. */
+#include "lsm.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline u64 hook_param(void *ctx, u32 n)
-{
-	return context_word(ctx, n);
-}
-
-/* The value is in this range already; the check is for the verifier. */
-static __always_inline s32 clamp_error(s32 value)
-{
-	opaque(value);
-	return value >= -ERROR_MAX && value <= 0 ? value : 0;
-}
-
 TYPED_SEC("lsm")
-int hook_entry(void *ctx)
+long hook_entry(void *ctx)
 {
-	s32 value = 0, result;
+	long result;
+	s32 value = 0;
 
 	begin_exclusive();
 	result = on_entry(ctx, (u64)ctx, &value) ? clamp_error(value) : 0;
@@ -54,7 +40,7 @@ static __always_inline struct file *find_file_param(void *ctx)
 
 /* Finishes an event for hook_entry; see defer_to_second(). */
 TYPED_SEC("lsm.s")
-int hook_return(void *ctx)
+long hook_return(void *ctx)
 {
 	u64 frame = (u64)ctx;
 	struct hook_record *record = bpf_map_lookup_elem(&pending, &frame);

@@ -62,6 +62,7 @@ interface Candidate {
   readonly attachment: GroupAttachment;
   readonly rules: readonly GroupRuleSource[];
   readonly program: EncodedHook;
+  readonly overrides: boolean;
   /** Equal for hooks that one program can serve. */
   readonly key: string;
 }
@@ -80,16 +81,19 @@ export interface SeparateProgram {
  */
 const INTERRUPTION_MS = 100;
 
-/** The mechanisms that have a program for groups. At a function, the kernel runs the newest program first. */
-const FUNCTION_MECHANISMS: readonly string[] = ['fentry', 'kprobe'];
-const MECHANISMS: readonly string[] = [...FUNCTION_MECHANISMS, 'raw_tracepoint'];
+/** The mechanisms that have a program for groups. */
+const MECHANISMS: readonly string[] = ['fentry', 'kprobe', 'lsm', 'raw_tracepoint'];
+/** With these, the kernel runs the newest program first. */
+const NEWEST_FIRST: readonly string[] = ['fentry', 'kprobe', 'lsm'];
+/** With these, no other program can end the call between the group and the hook's own program. */
+const MOVING: readonly string[] = ['fentry', 'kprobe'];
 
 export class HookGroups {
   readonly #parts: GroupParts;
   readonly #groups: Group[] = [];
   /**
    * The first hook of each kind has a program of its own. At a function, it moves into a group with the second one. At a
-   * tracepoint, where its program would run before that of the group, it stays.
+   * tracepoint, where its program would run before that of the group, it stays, and so does one on an LSM hook.
    */
   readonly #alone = new Map<number, Candidate>();
   /** The ends of moves. They never reject. */
@@ -156,10 +160,14 @@ export class HookGroups {
   async #attachCandidate(candidate: Candidate, separate: SeparateProgram): Promise<readonly number[]> {
     const { hook, attachment } = candidate;
     if (this.#canBeAlone(candidate)) {
-      const canMove = isAtFunction(attachment);
+      const canMove = MOVING.includes(attachment.mechanism);
       const skipped = await separate.load({ canMove });
       this.#alone.set(hook, candidate);
-      if (!canMove) this.#reasons.set(hook, 'it is the first one at its tracepoint');
+      if (!canMove)
+        this.#reasons.set(
+          hook,
+          `it is the first one at its ${attachment.mechanism === 'lsm' ? 'LSM hook' : 'tracepoint'}`,
+        );
       return skipped;
     }
     const reason = await this.#group(candidate).catch(
@@ -211,7 +219,7 @@ export class HookGroups {
     if (context.guard === ScratchGuard.GUARD_LEVELS || (mechanism === 'fentry' && isPreemptible)) {
       return `this kernel can suspend the program (preemption model ${model})`;
     }
-    if (mechanism !== 'fentry' && hasModifyingAction(hook)) return 'a kprobe that overrides has no groups';
+    if (mechanism === 'kprobe' && hasModifyingAction(hook)) return 'a kprobe that overrides has no groups';
     const rules = toGroupRules(hook, context);
     if (typeof rules === 'string') return rules;
     const program = encodeGroupProgram(hook, context);
@@ -220,6 +228,7 @@ export class HookGroups {
       attachment,
       rules,
       program,
+      overrides: hasModifyingAction(hook),
       key: groupKey(attachment, program.config, lookUpKind(rules)),
     };
   }
@@ -228,8 +237,8 @@ export class HookGroups {
    * True for the first hook of its kind. It is cheaper than a group. A hook that overrides could not move into one: when
    * the group has overridden a call, the kernel does not run the hook's own program, which would remove the mark.
    */
-  #canBeAlone({ key, attachment }: Candidate): boolean {
-    if (attachment.overrides === true || this.#parts.countHits) return false;
+  #canBeAlone({ key, overrides }: Candidate): boolean {
+    if (overrides || this.#parts.countHits) return false;
     return !this.#groups.some((group) => group.key === key) && this.#findAlone(key) === undefined;
   }
 
@@ -247,7 +256,7 @@ export class HookGroups {
     if (typeof group === 'string') return group;
     try {
       const first = this.#findAlone(key);
-      if (first !== undefined && isAtFunction(first.attachment)) await this.#move(group, first);
+      if (first !== undefined && MOVING.includes(first.attachment.mechanism)) await this.#move(group, first);
       if (await this.#addTo(group, candidate)) return undefined;
     } finally {
       if (group.members.size === 0) await this.#close(group);
@@ -305,7 +314,7 @@ export class HookGroups {
     const group = {
       id,
       key,
-      tables: new GroupTables(isAtFunction(attachment), config[HookConfig.frontSlot] ?? 0),
+      tables: new GroupTables(NEWEST_FIRST.includes(attachment.mechanism), config[HookConfig.frontSlot] ?? 0),
       members,
     };
     this.#groups.push(group);
@@ -377,10 +386,6 @@ export class HookGroups {
     this.#groups.splice(this.#groups.indexOf(group), 1);
     this.#parts.releaseId(group.id);
   }
-}
-
-function isAtFunction({ mechanism }: GroupAttachment): boolean {
-  return FUNCTION_MECHANISMS.includes(mechanism);
 }
 
 function ignore(): void {}

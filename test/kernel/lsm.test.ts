@@ -4,12 +4,15 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
-import { prepareWorkload, Recording, WORKLOAD } from './support.js';
+import { kernel, prepareWorkload, Recording, WORKLOAD } from './support.js';
 
 /** Files that only these tests use, so that actions cannot affect other processes. */
 const PROGRAM = '/tmp/lsm-program';
 const CAT = '/tmp/lsm-cat';
 const TARGET = '/tmp/lsm.txt';
+
+/** Programs of groups read the kernel's memory directly. They disable preemption, so it does not matter here. */
+const HAS_GROUPS = kernel !== '6.1';
 
 function runProgram(program: string, ...args: string[]): { code?: string; signal: string | null; stderr: string } {
   const { error, signal, stderr } = spawnSync(program, args, { encoding: 'utf8' });
@@ -92,6 +95,33 @@ describe('LSM hooks', function () {
         ],
       );
     }
+  });
+
+  it('of many policies share a program: each reports the call that one refuses, and the newest decides', async () => {
+    // a function has at most 38 programs of LSM hooks
+    const [count, message] = HAS_GROUPS ? [60, 'Device not a stream'] : [30, 'Read-only file system'];
+    const names = Array.from({ length: count }, (_, i) => `many-${i}`);
+    const { tracer } = recording;
+    for (const [i, name] of names.entries()) {
+      await tracer.addPolicy({
+        yaml: lsmPolicy(name, 'file_open', 'file', TARGET, `action: Override, argError: -${i + 1}`),
+      });
+    }
+    const statuses = tracer.policies().flatMap(({ hooks }) => hooks);
+    assert.ok(statuses.every(({ grouped }) => (grouped === true) === HAS_GROUPS));
+    const refused = await recording.eventsDuring(() => {
+      assert.ok(runProgram(CAT, TARGET).stderr.includes(message));
+    });
+    const reported = refused.filter((event): event is ProcessLsmEvent => event.type === 'process_lsm');
+    const newestFirst = [...names].reverse();
+    assert.deepEqual(
+      reported.map(({ policyName }) => policyName),
+      HAS_GROUPS ? newestFirst : newestFirst.slice(0, 1),
+    );
+    for (const name of newestFirst.slice(0, -1)) await tracer.removePolicy(name);
+    assert.match(runProgram(CAT, TARGET).stderr, /Operation not permitted/);
+    await tracer.removePolicy('many-0');
+    assert.deepEqual(runProgram(CAT, TARGET), FINE);
   });
 
   it('imaHash: of an executed program, and of a mapped file', async () => {

@@ -10,6 +10,7 @@ import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js
 
 const KPROBE = { mechanism: 'kprobe', target: 'f', entry: true, return: false } as const;
 const FENTRY = { mechanism: 'fentry', target: 'f', entry: true, return: false } as const;
+const LSM = { mechanism: 'lsm', target: 'f', entry: true, return: false } as const;
 
 /** A hook with one selector: Equal on the first argument. */
 function onFile(value: string, selectors = 1, more: Partial<CompiledHook> = {}): CompiledHook {
@@ -313,6 +314,11 @@ describe('groups of hooks', () => {
       for (const id of [2, 3])
         assert.equal(await add(groups, overriding, { ...FENTRY, overrides: true }, context(id)), true);
       assert.equal(await addFirst(FENTRY), true, 'another kind');
+      for (const id of [5, 6]) assert.equal(await add(groups, overriding, LSM, context(id)), true);
+      assert.equal(groups.membership(5)?.group, groups.membership(6)?.group);
+      assert.equal(await add(groups, onFile('/a'), LSM, context(7)), false, 'one that only reports stays where it is');
+      assert.match(groups.reason(7) ?? '', /first one at its LSM hook/);
+      for (const id of [8, 9]) assert.equal(await add(groups, onFile('/a'), LSM, context(id)), true);
       assert.ok(!session.take().some((call) => call.startsWith('move')));
       assert.equal(await add(groups, overriding, KPROBE, context(4)), false);
       assert.match(groups.reason(4) ?? '', /kprobe that overrides/);
