@@ -124,6 +124,25 @@ describe('LSM hooks', function () {
     assert.deepEqual(runProgram(CAT, TARGET), FINE);
   });
 
+  it('of policies that only report: the first one has a program of its own, and each reports the call once', async () => {
+    const names = ['first', 'second', 'third'];
+    const { tracer } = recording;
+    for (const name of names)
+      await tracer.addPolicy({ yaml: lsmPolicy(name, 'file_open', 'file', TARGET, 'action: Post') });
+    const opened = await recording.eventsDuring(() => {
+      assert.deepEqual(runProgram(CAT, TARGET), FINE);
+    });
+    assert.deepEqual(
+      opened.flatMap((event) => (event.type === 'process_lsm' ? [event.policyName] : [])).sort(),
+      [...names].sort(),
+    );
+    assert.deepEqual(
+      tracer.policies().map(({ name, hooks: [hook] }) => [name, hook?.grouped ?? false]),
+      names.map((name) => [name, HAS_GROUPS && name !== 'first']),
+    );
+    for (const name of names) await tracer.removePolicy(name);
+  });
+
   it('imaHash: of an executed program, and of a mapped file', async () => {
     const executed = await recordLsm(
       lsmPolicy('exec', 'bprm_check_security', 'linux_binprm', PROGRAM, 'action: Post, imaHash: true'),
