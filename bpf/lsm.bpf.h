@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The parameters and the result of an LSM hook. If a program returns a value other than 0, the kernel refuses the call. */
+/* Parameters and result of an LSM hook: if a program returns a value other than 0, the kernel refuses the call. */
 #ifndef POLYTRACE_LSM_BPF_H
 #define POLYTRACE_LSM_BPF_H
 
