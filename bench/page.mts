@@ -162,7 +162,7 @@ ${formatTable(costs)}
   which is the hot file. **all others**: reads of all files, apart from those of some folders, by NotPrefix alone.
 - **ports**, **networks**: policies on \`tcp_connect\` with a port or a network of the destination; what they add to a
   connection. A group compares the hash of the port or address before it describes the socket. **both in turn**: they
-  are two groups, so the limit of 2 and 10 policies is 1.5. **owners stored**: on networks, and \`TrackSock\` stores the
+  are two groups, so the limit of 2 and 10 policies is 1.5. **TrackSock**: on networks, and this action stores the
   owner of the socket. These rows vary by 100 and more.
 - A trampoline of the kernel holds 38 programs. Further separate policies are kprobes.`;
 }

@@ -19,7 +19,7 @@ const subjectNames: Readonly<Record<PolicyCosts['subject'], readonly string[]>> 
   ports: ['ports'],
   networks: ['networks'],
   both: ['both in turn'],
-  tracked: ['owners stored'],
+  tracked: ['TrackSock'],
 };
 
 export interface PolicyTables {
