@@ -190,11 +190,19 @@ static __always_inline u64 read_set_word(const struct group_set *set, u32 index)
 	return set && index < GROUP_WORDS ? *(volatile u64 *)&set->words[index] : 0;
 }
 
-/* True if the string leads to a further filter with this number. */
+/* A word of the sets that the second string leads to. */
+static __always_inline u64 read_second_word(const struct group_walk *walk, u32 index)
+{
+	if (!has_second_string())
+		return 0;
+	return read_set_word(get_set(walk->third_set), index) | read_set_word(get_set(walk->fourth_set), index);
+}
+
+/* True if a string leads to a further filter with this number. */
 static __noinline bool is_further_filter_satisfied(const struct group_walk *walk, u32 number)
 {
 	u64 word = read_set_word(get_set(walk->first_set), number / 64) |
-		   read_set_word(get_set(walk->second_set), number / 64);
+		   read_set_word(get_set(walk->second_set), number / 64) | read_second_word(walk, number / 64);
 
 	return word >> (number % 64) & 1;
 }
@@ -220,7 +228,7 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 	case GROUP_TEST_STRING:
 		return has_strings() && is_further_filter_satisfied(&s->walk, index);
 	case GROUP_TEST_PRESENT:
-		return has_strings() && !s->buffer.is_missing;
+		return has_strings() && !s->buffer.is_missing[has_second_string() && index];
 	}
 	return false;
 }
@@ -412,7 +420,7 @@ static __always_inline void begin_word(struct group_walk *walk, const struct gro
 
 	walk->summary &= walk->summary - 1;
 	walk->index = index;
-	walk->word = read_set_word(first, index) | read_set_word(second, index);
+	walk->word = read_set_word(first, index) | read_set_word(second, index) | read_second_word(walk, index);
 }
 
 /* Runs the next comparison of the rule. `holds`: the rule has none. */
@@ -465,7 +473,19 @@ static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 
 enum { RULE_STEPS_MAX = GROUP_WORDS + GROUP_RULES_MAX + GROUP_TESTS_MAX + 1 };
 
-/* Walks through the rules of two sets. */
+/* The sets that the second string leads to. Returns their summary; `any`: one of them. */
+static __always_inline u64 begin_second(const struct string_buffer *buffer, struct group_walk *walk,
+					const struct group_set **any)
+{
+	const struct group_set *third = get_set(buffer->prefix_set[1]), *fourth = get_set(buffer->postfix_set[1]);
+
+	walk->third_set = buffer->prefix_set[1];
+	walk->fourth_set = buffer->postfix_set[1];
+	*any = third ? third : fourth;
+	return read_summary(third) | read_summary(fourth);
+}
+
+/* Walks through the rules of two sets, and of those of the second string. */
 static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch *s, u32 first_set, u32 second_set)
 {
 	const struct group_set *first = get_set(first_set), *second = get_set(second_set), *any = first;
@@ -476,6 +496,13 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 
 	if (!any)
 		any = second;
+	if (has_second_string()) {
+		const struct group_set *other;
+
+		summary |= begin_second(&s->buffer, walk, &other);
+		if (!any)
+			any = other;
+	}
 	if (!any || !summary)
 		return;
 	walk->facts = 0;
@@ -495,8 +522,8 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 	/* most calls match one rule, which needs no search for its bit */
 	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
 	index = rule / 64;
-	if (likely(summary == 1ULL << index &&
-		   (read_set_word(first, index) | read_set_word(second, index)) == 1ULL << rule % 64)) {
+	if (likely(summary == 1ULL << index && (read_set_word(first, index) | read_set_word(second, index) |
+						read_second_word(walk, index)) == 1ULL << rule % 64)) {
 		walk->summary = 0;
 		continue_rule(s, begin_rule(walk, rule));
 	} else {
@@ -721,7 +748,7 @@ static __always_inline s32 run_group(void *ctx, u64 frame, u32 which, u64 return
 	if (has_details() && s->walk.net_set != GROUP_NO_SET)
 		number = s->walk.net_set;
 	if (has_strings())
-		walk_sets(ctx, frame, s, s->buffer.prefix_set, s->buffer.postfix_set);
+		walk_sets(ctx, frame, s, s->buffer.prefix_set[0], s->buffer.postfix_set[0]);
 	else
 		walk_sets(ctx, frame, s, number, always ? GROUP_ALWAYS : GROUP_NO_SET);
 	return config.has_actions & ACTIONS_OVERRIDE ? s->walk.override_value : 0;

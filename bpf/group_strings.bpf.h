@@ -11,18 +11,42 @@
 
 #include "group_tables.bpf.h"
 
-static __always_inline u64 filter_missing(struct string_buffer *buffer,
-					  const volatile struct object_config *object __attribute__((unused)),
-					  u64 candidates, bool is_missing)
+/*
+ * The hooks of the group filter two strings or paths. They are the first two objects. The call goes on with the second
+ * one, whatever the first one leads to.
+ */
+static __always_inline bool has_second_string(void)
 {
-	buffer->is_missing = is_missing;
+	return config.objects_count > 1 && config.objects[1].filtered;
+}
+
+static __always_inline bool is_second_string(u32 index)
+{
+	return has_second_string() && index;
+}
+
+/* The set of a case in enum group_set_index. */
+static __always_inline u32 special_set(u32 set, u32 index)
+{
+	return is_second_string(index) ? set + GROUP_SECOND_STRING : set;
+}
+
+static __always_inline void keep_sets(struct string_buffer *buffer, u32 index, u32 prefix, u32 postfix)
+{
+	index = is_second_string(index);
+	buffer->prefix_set[index] = prefix;
+	buffer->postfix_set[index] = postfix;
+}
+
+static __always_inline u64 filter_missing(struct string_buffer *buffer, u32 index, u64 candidates, bool is_missing)
+{
+	buffer->is_missing[is_second_string(index)] = is_missing;
 	return candidates;
 }
 
-static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64 candidates)
+static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u32 index, u64 candidates)
 {
-	buffer->prefix_set = GROUP_UNKNOWN_STRING;
-	buffer->postfix_set = GROUP_NO_SET;
+	keep_sets(buffer, index, special_set(GROUP_UNKNOWN_STRING, index), GROUP_NO_SET);
 	return candidates;
 }
 
@@ -91,28 +115,28 @@ static __always_inline u32 find_equal_rules(const struct string_buffer *buffer, 
  * In the trie, Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of
  * Prefix and of values of Equal that are not in group_equal.
  */
-static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 start, u32 count, bool cut_start,
-					     bool cut_end)
+static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 start, u32 index, u32 count,
+					     bool cut_start, bool cut_end)
 {
 	u32 length = STRING_END - start + !cut_end;
 	struct trie_key *key;
 
 	if (cut_start) {
-		key = head_key(buffer, 0, count);
-		return key ? lookup_rules(&group_prefix, key) : GROUP_CUT_START;
+		key = head_key(buffer, is_second_string(index), count);
+		return key ? lookup_rules(&group_prefix, key) : special_set(GROUP_CUT_START, index);
 	}
 	key = (void *)&buffer->bytes[start - 5];
-	key->slot = 0;
+	key->slot = is_second_string(index);
 	key->prefix_bits = 8 + 8 * (count > length ? length : count);
 	return lookup_rules(&group_prefix, key);
 }
 
-static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 start, u32 count)
+static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 start, u32 index, u32 count)
 {
 	struct trie_key *key = &buffer->reversed;
 	u32 length = STRING_END - start, bits;
 
-	key->slot = 0;
+	key->slot = is_second_string(index);
 	key->prefix_bits = 8 + 8 * (count > length ? length : count);
 	/* read from memory, so that the verifier does not check the loop again for each length */
 	bits = *(volatile u32 *)&key->prefix_bits;
@@ -156,26 +180,33 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
 					 bool cut_unknown)
 {
-	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET;
+	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET, others = GROUP_NO_SET;
 
-	if (index)
+	if (index > has_second_string())
 		return candidates;
 	if (start < STRING_HEADROOM || start > STRING_END)
 		return 0;
 	/* the set of a value of Equal also has the rules with a Prefix of it */
-	if (group_header.has_equal && !cut_start && !cut_end)
+	if (!is_second_string(index) && group_header.has_equal && !cut_start && !cut_end)
 		prefix = find_equal_rules(buffer, start);
 	if (prefix == GROUP_NO_SET && group_header.longest_prefix)
-		prefix = find_prefix_rules(buffer, start, group_header.longest_prefix, cut_start, cut_end);
+		prefix = find_prefix_rules(buffer, start, index, group_header.longest_prefix, cut_start, cut_end);
 	if (group_header.longest_postfix) {
 		if (!cut_end && may_end_with_postfix(buffer, start))
-			postfix = find_postfix_rules(buffer, start, group_header.longest_postfix);
+			postfix = find_postfix_rules(buffer, start, index, group_header.longest_postfix);
 		else if (cut_end && cut_unknown)
-			postfix = GROUP_CUT_END;
+			postfix = special_set(GROUP_CUT_END, index);
 	}
-	buffer->prefix_set = prefix;
-	buffer->postfix_set = postfix;
-	if (!(prefix | postfix) || (group_header.has_further && !has_rules(prefix, postfix)))
+	keep_sets(buffer, index, prefix, postfix);
+	if (has_second_string()) {
+		if (!index)
+			return candidates;
+		others = buffer->prefix_set[0] | buffer->postfix_set[0];
+	}
+	if (!(prefix | postfix | others))
+		return 0;
+	if (group_header.has_further && !has_rules(prefix, postfix) &&
+	    !(has_second_string() && has_rules(buffer->prefix_set[0], buffer->postfix_set[0])))
 		return 0;
 	return candidates;
 }

@@ -59,8 +59,8 @@ struct string_buffer {
 	u32 cache_result; /* the result of lookup_negative() */
 	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* the beginning of a path that does not fit into bytes */
 #ifdef POLICY_GROUP
-	u32 prefix_set, postfix_set; /* the sets of rules that the string leads to */
-	u32 is_missing, pad; /* not 0: there is no string or path */
+	u32 prefix_set[GROUP_STRINGS_MAX], postfix_set[GROUP_STRINGS_MAX]; /* the rules that each string leads to */
+	u32 is_missing[GROUP_STRINGS_MAX]; /* not 0: there is no string or path */
 #endif
 #ifdef OLD_KERNEL
 	struct process_sets found, lineage; /* results of global functions */

@@ -135,14 +135,17 @@ static __always_inline bool may_match_end(const volatile struct string_table *ta
 #include "group_strings.bpf.h"
 #else
 /* A file without a path, a null pointer, a descriptor that is not open. */
-static __always_inline u64 filter_missing(struct string_buffer *buffer __attribute__((unused)),
-					  const volatile struct object_config *object, u64 candidates, bool is_missing)
+static __always_inline u64 filter_missing(struct string_buffer *buffer __attribute__((unused)), u32 index,
+					  u64 candidates, bool is_missing)
 {
+	const volatile struct object_config *object = &config.objects[index];
+
 	return object->excluding && is_missing ? candidates & ~object->excluding : candidates;
 }
 
 /* An unknown path matches, except for selectors that only suppress events. */
-static __always_inline u64 filter_unknown_path(struct string_buffer *buffer __attribute__((unused)), u64 candidates)
+static __always_inline u64 filter_unknown_path(struct string_buffer *buffer __attribute__((unused)),
+					       u32 index __attribute__((unused)), u64 candidates)
 {
 	return candidates & ~config.suppresses;
 }
@@ -494,9 +497,9 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 	if (object->filtered) {
 		const u64 before __attribute__((unused)) = candidates;
 
-		candidates = filter_missing(buffer, object, candidates, flags & (STRING_PSEUDO | STRING_FAULT));
+		candidates = filter_missing(buffer, index, candidates, flags & (STRING_PSEUDO | STRING_FAULT));
 		if (flags & STRING_UNKNOWN)
-			candidates = filter_unknown_path(buffer, candidates);
+			candidates = filter_unknown_path(buffer, index, candidates);
 		else
 			candidates = filter_string(buffer, start, index, candidates, at.dentry,
 						   flags & STRING_TRUNCATED, false, false);
@@ -792,7 +795,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 		u32 start = at_most(STRING_END - compared, STRING_END);
 		const bool is_text = read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
 
-		candidates = filter_missing(buffer, object, candidates, !raw && is_text);
+		candidates = filter_missing(buffer, index, candidates, !raw && is_text);
 		bpf_probe_read_kernel(&buffer->bytes[start], compared, to);
 		/* nothing is known about a string that cannot be read: it is not the empty string */
 		candidates = filter_string(buffer, start, index, candidates, 0, false,

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '25a9d41ab853d47a';
+export const LAYOUT_HASH = '015c3dd191de7f7b';
 
 /** enum event_type */
 export const EventType = {
@@ -1104,6 +1104,7 @@ export const GroupLimit = {
   GROUP_RULES_MAX: 1024,
   GROUP_SETS_MAX: 4096,
   GROUP_TESTS_MAX: 8192,
+  GROUP_STRINGS_MAX: 2,
   GROUP_STRING_MAX: 254,
   GROUP_EQUAL_MAX: 64,
   GROUP_SLOT_BITS: 13,
@@ -1127,6 +1128,7 @@ export const GroupSetIndex = {
   GROUP_UNKNOWN_STRING: 2,
   GROUP_CUT_START: 3,
   GROUP_CUT_END: 4,
+  GROUP_SECOND_STRING: 3,
   GROUP_FIRST_SET: 8,
 } as const;
 

@@ -1,5 +1,5 @@
 /**
- * The further filters on the string in a group: each has a number like a rule, and its values lead to it. If they are in
+ * The further filters on strings in a group: each has a number like a rule, and its values lead to it. If they are in
  * the same table as the values that lead to the rule, the sets of the table say whether the filter holds. Pure.
  */
 import { GroupLimit, GroupSet, GroupTestKind, IntOp } from '../layout.gen.js';
@@ -17,7 +17,11 @@ export interface FurtherNumber {
 export function numberFurther(rules: readonly GroupRuleSource[], firstRule: number): FurtherNumber[][] {
   let next = firstRule + rules.length;
   return rules.map(({ strings, further }) =>
-    further.map(({ table, negate }) => ({ number: next++, negate, isSameTable: table === strings?.table })),
+    further.map(({ string, table, negate }) => ({
+      number: next++,
+      negate,
+      isSameTable: string === strings?.string && table === strings.table,
+    })),
   );
 }
 

@@ -54,13 +54,15 @@ export interface GroupTestSource {
 
 /** The strings of a rule. Each character of a key is a byte. Those of `postfix` are reversed. */
 export interface RuleStrings {
+  /** The number of the string or path: 0 or 1; see `filteredSlots`. */
+  readonly string: number;
   readonly table: 'prefix' | 'postfix';
   readonly keys: readonly string[];
   /** The rule has a Prefix, which an unknown beginning may satisfy. */
   readonly isPrefix: boolean;
 }
 
-/** A filter on the string that must hold, too. */
+/** A filter on one of the strings that must hold, too. */
 interface FurtherStrings extends RuleStrings {
   /** It must not hold. */
   readonly negate: boolean;
@@ -147,25 +149,24 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
   if (hook.returnedSocket !== undefined) refuse('it has a returnArgAction');
   if (hook.cel.entry.length + hook.cel.returned.length > 0) refuse('it has an expression');
   if (hook.changes.length > 0) refuse('it has matchNamespaceChanges or matchCapabilityChanges');
-  const first = firstString(hook);
-  hookValues(hook).forEach((value, slot) => {
+  const hasStrings = filteredSlots(hook).length > 0;
+  hookValues(hook).forEach((value) => {
     const { class: own } = READS[value.type];
     if (own === 'buffer') refuse(`it reads a value of the type ${value.type}`);
-    if (own === 'detail' && first !== undefined) refuse(`it reads a string and a value of the type ${value.type}`);
+    if (own === 'detail' && hasStrings) refuse(`it reads a string and a value of the type ${value.type}`);
     if (own === 'number' || own === 'nothing' || own === 'detail') return;
     const { texts, ints } = value;
     if (ints.length > 0 || (texts.substrings ?? []).length > 0 || (texts.inode ?? []).length > 0) {
       refuse('it filters a string by something other than Equal, Prefix and Postfix');
     }
-    if (slot !== first && Object.keys(texts).length > 0) refuse('it filters a second string or path');
   });
+  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX) refuse('it filters a third string or path');
 }
 
 function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
-  const first = firstString(hook);
   const values = hookValues(hook);
-  const string = first === undefined ? undefined : (values[first] as CompiledValue);
-  const [strings, ...further] = string === undefined ? [] : toStrings(string, selector);
+  const texts = filteredSlots(hook).map((slot) => values[slot] as CompiledValue);
+  const [strings, ...further] = toStrings(texts, selector);
   const actions = hook.actions?.[selector];
   const sets = hook.sets.filter(({ selectors }) => selectors.includes(selector));
   const flags =
@@ -176,14 +177,10 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const numbers = new Map<number, readonly bigint[]>();
   const networks = new Map<number, readonly AddressPrefix[]>();
   const tests: GroupTestSource[] = [];
-  if (
-    string !== undefined &&
-    strings !== undefined &&
-    isAnyString(strings) &&
-    excludingSelectors(string).includes(selector)
-  ) {
-    tests.push({ ...BIT_TEST, kind: GroupTestKind.GROUP_TEST_PRESENT, index: 0, negate: false });
-  }
+  texts.forEach((value, index) => {
+    if (!excludingSelectors(value).includes(selector)) return;
+    tests.push({ ...BIT_TEST, kind: GroupTestKind.GROUP_TEST_PRESENT, index, negate: false });
+  });
   values.forEach((value, slot) => {
     tests.push(...numberTests(value, selector, GroupTestKind.GROUP_TEST_NUMBER, slot));
     tests.push(...netTests(value, selector, slot));
@@ -223,23 +220,30 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
 
 const BIT_TEST = { op: IntOp.INT_EQUAL, value: 0n, upper: 0n, last: true } as const;
 
-/** The slot of the string or path that the program looks up. */
-function firstString(hook: CompiledHook): number | undefined {
+/** The slots of the strings and paths that the program looks up: those with filters, or else the first one. */
+function filteredSlots(hook: CompiledHook): number[] {
   const values = hookValues(hook);
-  return objectOrder(toBareHook(hook)).find((slot) => READS[(values[slot] as CompiledValue).type].class !== 'detail');
+  const order = objectOrder(hook).filter((slot) => READS[(values[slot] as CompiledValue).type].class !== 'detail');
+  const filtered = order.filter((slot) => Object.keys((values[slot] as CompiledValue).texts).length > 0);
+  return filtered.length > 0 ? filtered : order.slice(0, 1);
 }
 
 /** Leads to a rule from each string: each begins with the empty one. */
-const ANY_STRING: FurtherStrings = { table: 'prefix', keys: [''], isPrefix: true, negate: false };
+const ANY_STRING: FurtherStrings = { string: 0, table: 'prefix', keys: [''], isPrefix: true, negate: false };
 
 /** True if each string leads to the rule. */
 export function isAnyString({ keys }: RuleStrings): boolean {
   return keys.includes('');
 }
 
-/** The filters of the selector on a string. The values of the first one lead to the rule. */
-function toStrings({ texts }: CompiledValue, selector: number): FurtherStrings[] {
-  const filters = (['equal', 'prefix', 'postfix'] as const).flatMap((kind) => toFilters(kind, texts[kind], selector));
+/** The filters of the selector on strings. The values of the first one lead to the rule. */
+function toStrings(values: readonly CompiledValue[], selector: number): FurtherStrings[] {
+  if (values.length === 0) return [];
+  const filters = values.flatMap(({ texts }, string) =>
+    (['equal', 'prefix', 'postfix'] as const)
+      .flatMap((kind) => toFilters(kind, texts[kind], selector))
+      .map((filter) => ({ ...filter, string })),
+  );
   const first = filters.find(({ negate }) => !negate) ?? ANY_STRING;
   return [first, ...filters.filter((filter) => filter !== first)];
 }
@@ -249,7 +253,7 @@ function toFilters(
   kind: 'equal' | 'prefix' | 'postfix',
   table: StringTable | undefined,
   selector: number,
-): FurtherStrings[] {
+): Omit<FurtherStrings, 'string'>[] {
   if (table?.used.includes(selector) !== true) return [];
   const isWanted = table.positive.includes(selector);
   return (['match', 'reject'] as const).flatMap((key) => {
@@ -262,7 +266,7 @@ function toFilters(
   });
 }
 
-function toKeys(kind: 'equal' | 'prefix' | 'postfix', strings: readonly string[]): RuleStrings {
+function toKeys(kind: 'equal' | 'prefix' | 'postfix', strings: readonly string[]): Omit<RuleStrings, 'string'> {
   if (kind === 'postfix') return { table: 'postfix', keys: strings.map(reverse), isPrefix: false };
   const keys = kind === 'equal' ? strings.map((text) => `${text}\0`) : strings;
   return { table: 'prefix', keys, isPrefix: kind === 'prefix' };
@@ -455,18 +459,24 @@ function withoutFilters({ intTable, ...value }: CompiledValue): CompiledValue {
   void intTable;
   return { ...value, ints: [], texts: {}, net: {} };
 }
-
 /**
  * Encodes the program of a group to which this hook can belong. Hooks with the same configuration, apart from the id, read the
  * same values in the same way.
  */
 export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): EncodedHook {
-  const first = firstString(hook);
+  const bare = toBareHook(hook);
+  const [first, ...others] = filteredSlots(hook);
   const isPath = first !== undefined && READS[(hookValues(hook)[first] as CompiledValue).type].class === 'path';
-  const encoded = encodeHook(toBareHook(hook), { ...context, locks: isPath ? context.groupLocks : undefined });
+  // with two strings, what the first one leads to does not end a call, so nothing about it can be remembered
+  const isCached = isPath && others.length === 0;
+  const filtered = first === undefined ? [] : [first, ...others];
+  const order = [...filtered, ...objectOrder(bare).filter((slot) => !filtered.includes(slot))];
+  const encoded = encodeHook(bare, { ...context, locks: isCached ? context.groupLocks : undefined }, order);
   const config = encoded.config.slice();
-  if (first !== undefined) config[HookConfig.objects + ObjectConfig.filtered] = 1;
-  config[HookConfig.objects + ObjectConfig.folders] = Number(isPath);
+  filtered.forEach((_, i) => {
+    config[HookConfig.objects + i * HookConfig.objectsStride + ObjectConfig.filtered] = 1;
+  });
+  config[HookConfig.objects + ObjectConfig.folders] = Number(isCached);
   const number = hookValues(hook).findIndex(({ type }) => READS[type].class === 'number');
   config[HookConfig.frontSlot] = number < 0 ? AbiLimit.HOOK_VALUES_MAX : number;
   return { ...encoded, config };

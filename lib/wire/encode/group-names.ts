@@ -49,7 +49,8 @@ export class GroupNames {
       for (const { table, keys } of further) if (table === 'postfix') for (const key of keys) this.#countEnd(key, sign);
       if (strings === undefined) continue;
       if (strings.table === 'postfix') for (const key of strings.keys) this.#countEnd(key, sign);
-      else this.#unrooted += sign * strings.keys.filter((key) => !key.startsWith(SLASH)).length;
+      else if (strings.string === 0)
+        this.#unrooted += sign * strings.keys.filter((key) => !key.startsWith(SLASH)).length;
     }
   }
 
@@ -87,7 +88,7 @@ function addAt(counts: Uint32Array, index: number, sign: 1 | -1): void {
  */
 function listFolders(rules: readonly GroupRuleSource[]): string[] {
   const all = rules.flatMap(({ strings, further }) => (strings === undefined ? [] : [strings, ...further]));
-  const keys = all.flatMap((each) => (each.table === 'prefix' ? each.keys : []));
+  const keys = all.flatMap((each) => (each.table === 'prefix' && each.string === 0 ? each.keys : []));
   const folders = [...new Set(keys.map((key) => key.slice(0, key.lastIndexOf(SLASH) + 1)))];
   return [
     ...folders.filter((folder) => folder !== '').map((folder) => FOLDER_CHARACTER + folder),

@@ -53,10 +53,13 @@ export interface Removal {
   readonly deletedKeys: readonly TableChange[];
 }
 
-type Table = 'prefix' | 'postfix' | 'number' | 'network';
+type Table = 'prefix' | 'postfix' | 'secondPrefix' | 'secondPostfix' | 'number' | 'network';
+/** The keys of the second string have another slot. */
 const MAPS: Readonly<Record<Table, string>> = {
   prefix: 'group_prefix',
   postfix: 'group_postfix',
+  secondPrefix: 'group_prefix',
+  secondPostfix: 'group_postfix',
   number: 'group_numbers',
   network: 'group_networks',
 };
@@ -98,6 +101,8 @@ export class GroupTables {
   readonly #tables: Readonly<Record<Table, Map<string, RuleSet>>> = {
     prefix: new Map(),
     postfix: new Map(),
+    secondPrefix: new Map(),
+    secondPostfix: new Map(),
     number: new Map(),
     network: new Map(),
   };
@@ -334,8 +339,9 @@ export class GroupTables {
   #encodeHeader(): TableChange {
     const entry = new DataView(new ArrayBuffer(U32 + GroupHeader.sizeof));
     entry.setBigUint64(U32 + GroupHeader.generation, this.#generation, true);
-    entry.setUint8(U32 + GroupHeader.longestPrefix, longestKey(this.#tables.prefix));
-    entry.setUint8(U32 + GroupHeader.longestPostfix, longestKey(this.#tables.postfix));
+    const { prefix, postfix, secondPrefix, secondPostfix } = this.#tables;
+    entry.setUint8(U32 + GroupHeader.longestPrefix, Math.max(longestKey(prefix), longestKey(secondPrefix)));
+    entry.setUint8(U32 + GroupHeader.longestPostfix, Math.max(longestKey(postfix), longestKey(secondPostfix)));
     entry.setUint8(U32 + GroupHeader.looksUp, Number(this.#numberSlot !== undefined));
     const [slot, word] = splitSlot(this.#numberSlot ?? 0);
     entry.setUint8(U32 + GroupHeader.numberSlot, slot);
@@ -364,6 +370,9 @@ const SPECIAL: readonly number[] = [
   GroupSetIndex.GROUP_UNKNOWN_STRING,
   GroupSetIndex.GROUP_CUT_START,
   GroupSetIndex.GROUP_CUT_END,
+  ...[GroupSetIndex.GROUP_UNKNOWN_STRING, GroupSetIndex.GROUP_CUT_START, GroupSetIndex.GROUP_CUT_END].map(
+    (index) => index + GroupSetIndex.GROUP_SECOND_STRING,
+  ),
 ];
 
 /** The keys and special sets that lead to a rule, or to a further filter. */
@@ -395,13 +404,13 @@ function suppresses({ flags }: GroupRuleSource): boolean {
 }
 
 /** The sets of strings with unknown parts for which a filter `counts` as one that holds. */
-function unknownSets({ table, isPrefix }: RuleStrings, counts: boolean): number[] {
+function unknownSets({ string, table, isPrefix }: RuleStrings, counts: boolean): number[] {
   if (!counts) return [];
   return [
     GroupSetIndex.GROUP_UNKNOWN_STRING,
     ...(isPrefix ? [GroupSetIndex.GROUP_CUT_START] : []),
     ...(table === 'postfix' ? [GroupSetIndex.GROUP_CUT_END] : []),
-  ];
+  ].map((index) => index + string * GroupSetIndex.GROUP_SECOND_STRING);
 }
 
 interface RuleKey {
@@ -413,8 +422,9 @@ function keyName({ table, key }: RuleKey): string {
   return `${table} ${key}`;
 }
 
-function stringKeys({ table, keys }: RuleStrings): RuleKey[] {
-  return keys.map((key) => ({ table, key }));
+function stringKeys({ string, table: own, keys }: RuleStrings): RuleKey[] {
+  const second = own === 'prefix' ? 'secondPrefix' : 'secondPostfix';
+  return keys.map((key) => ({ table: string === 0 ? own : second, key }));
 }
 
 /** The keys that lead to a rule; none for a rule that is always compared. */
@@ -511,7 +521,7 @@ function encodeFolders(keys: readonly string[], withLengths: boolean): TableChan
   return [{ map: 'group_folders', bytes: concatBytes(entries) }];
 }
 
-function encodeStringKey(key: string, slot = 0): Uint8Array {
+function encodeStringKey(key: string, slot: number): Uint8Array {
   const bytes = new Uint8Array(TrieKey.sizeof);
   const text = Uint8Array.from(key, (character) => character.charCodeAt(0));
   writeTrieKey(bytes, slot, text, false);
@@ -539,8 +549,10 @@ function encodeNetworkKey(key: string): Uint8Array {
 }
 
 const KEY_ENCODERS: Readonly<Record<Table, (key: string) => Uint8Array>> = {
-  prefix: encodeStringKey,
-  postfix: encodeStringKey,
+  prefix: (key) => encodeStringKey(key, 0),
+  postfix: (key) => encodeStringKey(key, 0),
+  secondPrefix: (key) => encodeStringKey(key, 1),
+  secondPostfix: (key) => encodeStringKey(key, 1),
   number: encodeNumberKey,
   network: encodeNetworkKey,
 };

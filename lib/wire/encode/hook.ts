@@ -49,8 +49,11 @@ interface EncodedCode {
   readonly instructions: Uint8Array;
 }
 
-/** Throws KernelError LIMIT_… if the hook exceeds a limit that the policy compiler does not check. */
-export function encodeHook(hook: CompiledHook, context: EncodeContext): EncodedHook {
+/**
+ * `order`: the slots of strings, paths and details, in the order in which the program reads them. Throws KernelError
+ * LIMIT_… if the hook exceeds a limit that the policy compiler does not check.
+ */
+export function encodeHook(hook: CompiledHook, context: EncodeContext, order = objectOrder(hook)): EncodedHook {
   const capacity = hookValues(hook).reduce((sum, value) => sum + valueCapacity(value), 0);
   if (capacity > RecordLimit.STRINGS_SIZE_MAX) {
     throw new KernelError(
@@ -62,7 +65,7 @@ export function encodeHook(hook: CompiledHook, context: EncodeContext): EncodedH
   const bodySize = RecordLimit.VALUES_SIZE_MAX + Math.max(capacity, AbiLimit.DETAIL_CAPACITY) + actionBytes(hook);
   const automaton = buildHookAutomaton(hook);
   return {
-    config: encodeConfig(hook, context, automaton, bodySize),
+    config: encodeConfig(hook, context, order, automaton, bodySize),
     maps: encodeMaps(hook, context, automaton, RecordLimit.BODY_SIZE_MAX - bodySize),
     code: [
       ...encodeExpressions(AbiLimit.CEL_ENTRY_MARK, hook.cel.entry, hook.call),
@@ -78,6 +81,7 @@ function encodeExpressions(mark: number, steps: readonly CelStep[], call: string
 function encodeConfig(
   hook: CompiledHook,
   context: EncodeContext,
+  objects: readonly number[],
   automaton: HookAutomaton,
   bodySize: number,
 ): Uint8Array {
@@ -85,7 +89,6 @@ function encodeConfig(
   const view = new DataView(bytes.buffer);
   const setU8 = (offset: number, value: number): void => view.setUint8(offset, value);
   const values = hookValues(hook);
-  const objects = objectOrder(hook);
   const groups = buildGroups(hook, context);
 
   view.setUint32(HookConfig.hook, context.id, true);

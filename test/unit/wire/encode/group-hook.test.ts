@@ -62,9 +62,9 @@ describe('rules of a group', () => {
     assert.deepEqual(
       rules.map(({ selector, strings }) => [selector, strings]),
       [
-        [0, { table: 'prefix', keys: ['/\xc3\xa4\0'], isPrefix: false, negate: false }],
-        [1, { table: 'prefix', keys: ['/a/'], isPrefix: true, negate: false }],
-        [2, { table: 'postfix', keys: ['txt.'], isPrefix: false, negate: false }],
+        [0, { string: 0, table: 'prefix', keys: ['/\xc3\xa4\0'], isPrefix: false, negate: false }],
+        [1, { string: 0, table: 'prefix', keys: ['/a/'], isPrefix: true, negate: false }],
+        [2, { string: 0, table: 'postfix', keys: ['txt.'], isPrefix: false, negate: false }],
       ],
     );
   });
@@ -76,8 +76,8 @@ describe('rules of a group', () => {
   - {index: 0, operator: NotPostfix, values: [.so]}`);
     assert.deepEqual(rule?.strings?.keys, ['/a/']);
     assert.deepEqual(rule.further, [
-      { table: 'prefix', keys: ['/a/b\0', '/a/c\0'], isPrefix: false, negate: true },
-      { table: 'postfix', keys: ['os.'], isPrefix: false, negate: true },
+      { string: 0, table: 'prefix', keys: ['/a/b\0', '/a/c\0'], isPrefix: false, negate: true },
+      { string: 0, table: 'postfix', keys: ['os.'], isPrefix: false, negate: true },
     ]);
   });
 
@@ -85,11 +85,11 @@ describe('rules of a group', () => {
     const [any, negated] = rulesOf(
       ['- matchArgs: [{index: 1, operator: Equal, values: ["4"]}]', onPath('NotPrefix', '/a/')].join('\n'),
     );
-    const strings = { table: 'prefix', keys: [''], isPrefix: true, negate: false };
+    const strings = { string: 0, table: 'prefix', keys: [''], isPrefix: true, negate: false };
     assert.deepEqual([any?.strings, any?.further], [strings, []]);
     assert.equal(any?.tests.length, 1);
     assert.deepEqual(negated?.strings, strings);
-    assert.deepEqual(negated.further, [{ table: 'prefix', keys: ['/a/'], isPrefix: true, negate: true }]);
+    assert.deepEqual(negated.further, [{ string: 0, table: 'prefix', keys: ['/a/'], isPrefix: true, negate: true }]);
     assert.deepEqual(
       negated.tests.map(({ kind }) => kind),
       [GroupTestKind.GROUP_TEST_PRESENT],
@@ -107,6 +107,50 @@ describe('rules of a group', () => {
       `${onPath('Postfix', '/a')}\n${onPath('NotPrefix', '/a')}`,
     ].map((selectors) => lookUpKind(rulesOf(selectors)));
     assert.deepEqual(kinds, ['undefined', 'any string', 'any string', 'any string']);
+  });
+
+  const PATHS = '[{index: 0, type: path}, {index: 1, type: path}, {index: 2, type: string}]';
+
+  it('two strings: a filter on either leads to the rule, and those of the other one are compared', () => {
+    const [onFirst, onSecond, negated] = rulesOf(
+      `- matchArgs: [{index: 1, operator: Prefix, values: [/a]}, {index: 0, operator: NotEqual, values: [/b]}]
+- matchArgs: [{index: 0, operator: Postfix, values: [c]}, {index: 1, operator: Equal, values: [/d]}]
+- matchArgs: [{index: 1, operator: NotPrefix, values: [/e]}]`,
+      PATHS,
+    );
+    assert.deepEqual(onFirst?.strings, { string: 1, table: 'prefix', keys: ['/a'], isPrefix: true, negate: false });
+    assert.deepEqual(onFirst.further, [{ string: 0, table: 'prefix', keys: ['/b\0'], isPrefix: false, negate: true }]);
+    assert.deepEqual(
+      onFirst.tests.map(({ kind, index }) => [kind, index]),
+      [[GroupTestKind.GROUP_TEST_PRESENT, 0]],
+    );
+    assert.deepEqual(onSecond?.strings, { string: 0, table: 'postfix', keys: ['c'], isPrefix: false, negate: false });
+    assert.deepEqual(onSecond.further, [
+      { string: 1, table: 'prefix', keys: ['/d\0'], isPrefix: false, negate: false },
+    ]);
+    assert.deepEqual(negated?.strings?.keys, ['']);
+    assert.equal(negated.strings.string, 0);
+    assert.deepEqual(
+      negated.tests.map(({ kind, index }) => [kind, index]),
+      [[GroupTestKind.GROUP_TEST_PRESENT, 1]],
+    );
+  });
+
+  it('two strings: those with filters are read first, and none is in the negative cache', () => {
+    const objects = (...slots: readonly number[]): readonly (readonly [number, number])[] => {
+      const filters = slots.map((slot) => `{index: ${slot}, operator: Equal, values: [/a]}`).join(', ');
+      const own = { ...context, groupLocks: { rename: 1n, mount: 1n, memoryMount: 0n, cpus: 1, holdTicks: 25 } };
+      const { config } = encodeGroupProgram(compile(`- matchArgs: [${filters}]`, PATHS), own);
+      const view = new DataView((config as Uint8Array<ArrayBuffer>).buffer);
+      assert.equal(view.getUint32(HookConfig.cacheEntries, true) > 0, slots.length === 1);
+      return [0, 1, 2].map((i) => {
+        const at = HookConfig.objects + i * HookConfig.objectsStride;
+        return [view.getUint8(at + ObjectConfig.slot), view.getUint8(at + ObjectConfig.filtered)];
+      });
+    };
+    assert.deepEqual(objects(1), [[1, 1], [2, 0], [0, 0]]); // prettier-ignore
+    assert.deepEqual(objects(0, 1), [[0, 1], [1, 1], [2, 0]]); // prettier-ignore
+    assert.deepEqual(objects(1, 2), [[2, 1], [1, 1], [0, 0]]); // prettier-ignore
   });
 
   it('numbers: alternatives end with the last one, and exclusions are negated', () => {
@@ -375,13 +419,13 @@ ${equal}
       /more than 64 values/,
     ],
     [
-      'a second path',
+      'a third path',
       () =>
         compile(
-          '- matchArgs: [{index: 1, operator: Equal, values: [/a]}]',
-          '[{index: 0, type: path}, {index: 1, type: path}]',
+          `- matchArgs: [${[0, 1, 2].map((index) => `{index: ${index}, operator: Equal, values: [/a]}`).join(', ')}]`,
+          '[{index: 0, type: path}, {index: 1, type: path}, {index: 2, type: string}]',
         ),
-      /second string/,
+      /third string/,
     ],
     [
       'an id in its own namespace',

@@ -80,9 +80,9 @@ class Maps {
     });
   }
 
-  /** The enabled rules of two sets whose further filters hold, as the program finds them. */
-  matching(first: number, second: number): string[] {
-    const sets = [first, second].flatMap((set) => this.map('group_sets').get(u32(set)) ?? []);
+  /** The enabled rules of sets whose further filters hold, as the program finds them. */
+  matching(...found: readonly number[]): string[] {
+    const sets = found.flatMap((set) => this.map('group_sets').get(u32(set)) ?? []);
     const has = (number: number): boolean =>
       sets.some((set) => ((set.getUint8(GroupSet.words + (number >> 3)) >> (number & 7)) & 1) === 1);
     if (
@@ -123,8 +123,8 @@ class Maps {
     );
   }
 
-  lookupTrie(string: string): number {
-    return this.lookup('group_prefix', `${string}\0`);
+  lookupTrie(string: string, slot = 0): number {
+    return this.lookup('group_prefix', `${string}\0`, slot);
   }
 
   /** As the program does it: the slot of the hash, or its neighbour, and then a comparison of the whole string. */
@@ -230,12 +230,12 @@ function makeRule(selector: number, ways: readonly Way[], flags = 0, further: re
   };
 }
 
-function makeStrings(ways: readonly Way[]): RuleStrings {
+function makeStrings(ways: readonly Way[], string = 0): RuleStrings {
   const operator = ways[0]?.[0] ?? 'Equal';
   const keys = ways.map(([, value]) =>
     operator === 'Postfix' ? [...value].reverse().join('') : operator === 'Equal' ? `${value}\0` : value,
   );
-  return { table: operator === 'Postfix' ? 'postfix' : 'prefix', keys, isPrefix: operator === 'Prefix' };
+  return { string, table: operator === 'Postfix' ? 'postfix' : 'prefix', keys, isPrefix: operator === 'Prefix' };
 }
 
 const numberRule = (selector: number, numbers: readonly (readonly [number, readonly bigint[]])[]): GroupRuleSource => ({
@@ -308,6 +308,56 @@ describe('tables of a group', () => {
       [...maps.map('group_equal').values()].filter((slot) => slot.getBigUint64(0) !== 0n),
       [],
     );
+  });
+
+  it('two strings: random hooks agree with a plain comparison', () => {
+    const random = randomChoice(5);
+    const pick = <T>(choices: readonly T[]): T => choices[random(choices.length)] as T;
+    const randomText = (): string => Array.from({ length: pick([1, 2, 3]) }, () => pick(['a', 'b', '/'])).join('');
+    type Own = { readonly string: number; readonly negate: boolean; readonly ways: readonly Way[] };
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
+    const hooks = new Map<number, readonly Own[]>();
+    for (let round = 0; round < 300; round++) {
+      const gone = pick([...hooks.keys()]);
+      if (hooks.size > 15 || (hooks.size > 0 && pick([true, false, false]))) {
+        remove(maps, tables, gone);
+        hooks.delete(gone);
+      } else {
+        const own = Array.from({ length: pick([1, 2, 3]) }, (_, i): Own => {
+          const operator = pick(['Equal', 'Prefix', 'Postfix'] as const);
+          const ways = Array.from({ length: pick([1, 2]) }, (): Way => [operator, randomText()]);
+          return { string: pick([0, 1]), negate: i > 0 && pick([true, false]), ways };
+        });
+        const [first, ...more] = own as [Own, ...Own[]];
+        hooks.set(round, own);
+        const further = more.map(({ string, negate, ways }) => ({ ...makeStrings(ways, string), negate }));
+        add(maps, tables, round, [{ ...makeRule(0, []), strings: makeStrings(first.ways, first.string), further }]);
+      }
+      const strings = [randomText(), randomText()] as const;
+      const found = maps.matching(
+        ...strings.flatMap((string, slot) => [
+          slot === 0 ? maps.lookupStart(string) : maps.lookupTrie(string, slot),
+          maps.mayEnd(string) ? maps.lookup('group_postfix', [...string].reverse().join(''), slot) : 0,
+        ]),
+      );
+      const holds = ({ string, negate, ways }: Own): boolean =>
+        ways.some((way) => fits(way, strings[string] as string)) !== negate;
+      const expected = [...hooks].flatMap(([hook, own]) => (own.every(holds) ? [`${hook}.0`] : []));
+      assert.deepEqual(found.sort(), expected.sort(), `round ${round}, ${strings.join(' ')}`);
+    }
+    for (const hook of hooks.keys()) remove(maps, tables, hook);
+    for (const name of ['group_prefix', 'group_postfix', 'group_folders']) assert.equal(maps.map(name).size, 0);
+  });
+
+  it('two strings: an unknown one leads only to the rules that need it', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
+    for (const string of [0, 1]) {
+      const rule = { ...makeRule(0, []), strings: makeStrings([['Prefix', '/a']], string) };
+      add(maps, tables, string, [rule]);
+    }
+    const { GROUP_SECOND_STRING: second, GROUP_UNKNOWN_STRING: unknown, GROUP_CUT_START: cut } = GroupSetIndex;
+    assert.deepEqual([unknown, cut].map((set) => maps.rules(set)), [['0.0'], ['0.0']]); // prettier-ignore
+    assert.deepEqual([unknown, cut].map((set) => maps.rules(set + second)), [['1.0'], ['1.0']]); // prettier-ignore
   });
 
   it('values of Equal are in the hash table, except for long ones and those without a free slot', () => {
