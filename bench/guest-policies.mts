@@ -6,7 +6,8 @@ import { openTracer } from 'polytrace';
 import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
 import {
   ACTING_MAX,
-  isConnections,
+  type Calls,
+  callsOf,
   matchedAddress,
   matchedFile,
   numberedPolicy,
@@ -33,6 +34,11 @@ const connections: readonly Step[] = [
   ['hot', 'connect', unmatchedAddress],
   ['match', 'connect', matchedAddress],
 ];
+const renames: readonly Step[] = [
+  ['hot', 'rename', unmatchedFile],
+  ['match', 'rename', matchedFile],
+];
+const stepsOf: Readonly<Record<Calls, readonly Step[]>> = { reads, connections, renames };
 
 const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
 
@@ -49,7 +55,7 @@ async function measure(
   byKprobes = false,
   subject: Subject = 'reads',
 ): Promise<PolicyCosts[]> {
-  const steps = isConnections(subject) ? connections : reads;
+  const steps = stepsOf[callsOf(subject)];
   const attach = byKprobes ? 'kprobe' : 'auto';
   const tracer = await openTracer({ attach, groupPolicies: grouped, enforcement: true });
   const results: PolicyCosts[] = [];
@@ -81,7 +87,11 @@ async function measure(
   return results;
 }
 
-const nothing = { reads: minimumOfThree(reads), connections: minimumOfThree(connections) };
+const nothing: Readonly<Record<Calls, Readonly<Record<string, number>>>> = {
+  reads: minimumOfThree(reads),
+  connections: minimumOfThree(connections),
+  renames: minimumOfThree(renames),
+};
 writeFileSync(
   `${folder}/policies.json`,
   JSON.stringify({
@@ -98,6 +108,7 @@ writeFileSync(
       ...(await measure(true, 'an event', false, 'networks')),
       ...(await measure(true, 'an event', false, 'both')),
       ...(await measure(true, 'an event', false, 'tracked')),
+      ...(await measure(true, 'an event', false, 'renames')),
       ...(await measure(false)),
     ],
   }),

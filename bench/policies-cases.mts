@@ -47,14 +47,23 @@ export const ACTING_MAX = 100;
 /**
  * What the policies of a row are about. `exclusions`: reads in a folder, apart from some of its files. `others`: reads of
  * all files, apart from some. `both`: networks and ports in turn. `tracked`: networks, and the sockets get owners.
+ * `renames`: of a file, or to it.
  */
-export type Subject = 'reads' | 'exclusions' | 'others' | Connections;
+export type Subject = 'reads' | 'exclusions' | 'others' | Connections | 'renames';
 type Connections = 'ports' | 'networks' | 'both' | 'tracked';
 
 const connections: readonly Subject[] = ['ports', 'networks', 'both', 'tracked'];
 
-export function isConnections(subject: Subject): subject is Connections {
+function isConnections(subject: Subject): subject is Connections {
   return connections.includes(subject);
+}
+
+/** What is measured with policies on the subject. */
+export type Calls = 'reads' | 'connections' | 'renames';
+
+export function callsOf(subject: Subject): Calls {
+  if (subject === 'renames') return 'renames';
+  return isConnections(subject) ? 'connections' : 'reads';
 }
 
 /** The source and destination of a connection that no policy names, and of one whose network the first policy names. */
@@ -68,12 +77,17 @@ kind: TracingPolicy
 metadata: { name: numbered-${i} }
 spec:
   kprobes:
-${isConnections(subject) ? connectionHook(i, subject) : readHook(listFilters(i, subject))}
+${makeHook(i, subject)}
 ${does === 'an event' ? '' : `      matchActions: [{ action: ${policyActions[does]} }]\n`}`;
 }
 
+function makeHook(i: number, subject: Subject): string {
+  if (subject === 'renames') return renameHook(i);
+  return isConnections(subject) ? connectionHook(i, subject) : readHook(listFilters(i, subject));
+}
+
 /** The filters on the path. */
-function listFilters(i: number, subject: Exclude<Subject, Connections>): readonly Filter[] {
+function listFilters(i: number, subject: Exclude<Subject, Connections | 'renames'>): readonly Filter[] {
   // only the first policy reports the file that is read with a match
   const excluded = [unmatchedFile, '/srv/many/', ...(i === 0 ? [] : ['/srv/policies/'])];
   if (subject === 'exclusions')
@@ -111,6 +125,17 @@ function readHook(filters: readonly Filter[]): string {
     - matchArgs:
 ${filters.map(([operator, ...values]) => `      - { index: 0, operator: ${operator}, values: ${JSON.stringify(values)} }`).join('\n')}
       - { index: 1, operator: Equal, values: ["4"] }`;
+}
+
+/** Renames of a file, and to its name. */
+function renameHook(i: number): string {
+  const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
+  return `  - call: security_path_rename
+    syscall: false
+    args: [{ index: 1, type: dentry }, { index: 3, type: dentry }]
+    selectors:
+    - matchArgs: [{ index: 1, operator: ${operator}, values: ["${value}"] }]
+    - matchArgs: [{ index: 3, operator: ${operator}, values: ["${value}"] }]`;
 }
 
 /** Connections to a port, or to a network. */

@@ -2,8 +2,9 @@
 import { countInVm } from './count.mjs';
 import {
   ACTING_MAX,
+  type Calls,
+  callsOf,
   growthLimits,
-  isConnections,
   KPROBE_GROWTH,
   policyActions,
   policyNumbers,
@@ -20,6 +21,7 @@ const subjectNames: Readonly<Record<PolicyCosts['subject'], readonly string[]>> 
   networks: ['networks'],
   both: ['both in turn'],
   tracked: ['TrackSock'],
+  renames: ['renames'],
 };
 
 export interface PolicyTables {
@@ -30,11 +32,11 @@ export interface PolicyTables {
 
 export async function policyTables(kernel: string): Promise<PolicyTables> {
   const { nothing, costs } = JSON.parse(await countInVm(kernel, 'guest-policies.mts /run/vm', 'policies.json')) as {
-    readonly nothing: Readonly<Record<'reads' | 'connections', Readonly<Record<string, number>>>>;
+    readonly nothing: Readonly<Record<Calls, Readonly<Record<string, number>>>>;
     readonly costs: readonly PolicyCosts[];
   };
   const added = ({ counts, subject }: PolicyCosts, step: string): number =>
-    (counts[step] ?? NaN) - (nothing[isConnections(subject) ? 'connections' : 'reads'][step] ?? NaN);
+    (counts[step] ?? NaN) - (nothing[callsOf(subject)][step] ?? NaN);
   const rows = costs.map((each) => [
     [
       formatNumber(each.policies),
@@ -59,6 +61,7 @@ export async function policyTables(kernel: string): Promise<PolicyTables> {
     { does: 'an event', ...onReads, subject: 'networks' } as const,
     { does: 'an event', ...onReads, subject: 'both' } as const,
     { does: 'an event', ...onReads, subject: 'tracked' } as const,
+    { does: 'an event', ...onReads, subject: 'renames' } as const,
   ];
   const tooMany = kinds.flatMap(({ does, byKprobes, subject }) => {
     const grouped = costs.filter(

@@ -224,6 +224,18 @@ static void make_files(void)
 	}
 }
 
+/* Renames a file, and at the next call back. */
+static void do_rename(void)
+{
+	static int renamed;
+	char other[64];
+
+	snprintf(other, sizeof(other), "%s.other", path);
+	if (renamed ? rename(other, path) : rename(path, other))
+		err(1, "rename %s", path);
+	renamed = !renamed;
+}
+
 static void remove_files(void)
 {
 	char name[64];
@@ -296,6 +308,7 @@ static const struct operation {
 	{ "pipe", do_write_read, -1, COUNT, open_pipe, close_ends },
 	{ "sockets", do_write_read, -1, COUNT, open_sockets, close_ends },
 	{ .name = "pwrite", .call = do_pwrite, .flags = O_WRONLY, .count = COUNT },
+	{ .name = "rename", .call = do_rename, .flags = -1, .count = COUNT },
 	{ .name = "lseek", .call = do_lseek, .flags = O_RDONLY, .count = COUNT },
 	{ .name = "open-close", .call = do_open_close, .flags = -1, .count = COUNT },
 	{ .name = "connect", .call = do_connect, .flags = -1, .count = COUNT },
