@@ -901,7 +901,7 @@ enum group_limit {
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
-	GROUP_STRINGS_MAX = 2, /* strings and paths that the hooks of one group filter */
+	GROUP_STRINGS_MAX = 4, /* strings and paths that the hooks of one group filter */
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
 	GROUP_EQUAL_MAX = 64, /* longest string of Equal that can be in group_equal; longer ones are in the trie */
 	GROUP_SLOT_BITS = 13, /* group_equal has 2^GROUP_SLOT_BITS slots; see enum group_hash */
@@ -922,15 +922,15 @@ enum group_hash {
 	GROUP_HASH_LOWER = 0x4c957f2d,
 };
 
-/* Sets that no value leads to. Those of the second string follow, GROUP_SECOND_STRING later. */
+/* Sets that no value leads to. Those of each further string follow, GROUP_STRING_SETS later. */
 enum group_set_index {
 	GROUP_NO_SET = 0,
 	GROUP_ALWAYS = 1, /* rules without a filter on a string, or with an Equal on the number that is looked up */
 	GROUP_UNKNOWN_STRING = 2, /* rules that match a string about which nothing is known */
 	GROUP_CUT_START = 3, /* rules that match a string whose beginning is unknown */
 	GROUP_CUT_END = 4, /* rules that match a string whose end is unknown */
-	GROUP_SECOND_STRING = 3, /* what is added to the number of a set of the first string */
-	GROUP_FIRST_SET = 8,
+	GROUP_STRING_SETS = 3,
+	GROUP_FIRST_SET = GROUP_UNKNOWN_STRING + GROUP_STRINGS_MAX * GROUP_STRING_SETS,
 };
 
 struct group_header {

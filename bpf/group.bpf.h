@@ -190,19 +190,26 @@ static __always_inline u64 read_set_word(const struct group_set *set, u32 index)
 	return set && index < GROUP_WORDS ? *(volatile u64 *)&set->words[index] : 0;
 }
 
-/* A word of the sets that the second string leads to. */
-static __always_inline u64 read_second_word(const struct group_walk *walk, u32 index)
+/* A word of the sets that all strings but the first one lead to. */
+static __always_inline u64 read_other_words(const struct string_buffer *buffer, u32 index)
 {
-	if (!has_second_string())
-		return 0;
-	return read_set_word(get_set(walk->third_set), index) | read_set_word(get_set(walk->fourth_set), index);
+	u64 word = 0;
+
+#pragma unroll
+	for (u32 i = 1; i < GROUP_STRINGS_MAX; i++) {
+		if (!is_filtered(i))
+			break;
+		word |= read_set_word(get_set(buffer->prefix_set[i]), index) |
+			read_set_word(get_set(buffer->postfix_set[i]), index);
+	}
+	return word;
 }
 
 /* True if a string leads to a further filter with this number. */
-static __noinline bool is_further_filter_satisfied(const struct group_walk *walk, u32 number)
+static __noinline bool is_further_filter_satisfied(const struct hook_scratch *s, u32 number)
 {
-	u64 word = read_set_word(get_set(walk->first_set), number / 64) |
-		   read_set_word(get_set(walk->second_set), number / 64) | read_second_word(walk, number / 64);
+	u64 word = read_set_word(get_set(s->walk.first_set), number / 64) |
+		   read_set_word(get_set(s->walk.second_set), number / 64) | read_other_words(&s->buffer, number / 64);
 
 	return word >> (number % 64) & 1;
 }
@@ -226,9 +233,9 @@ static __noinline bool is_test_satisfied(struct hook_scratch *s, const struct gr
 	case GROUP_TEST_NETWORK:
 		return has_details() && is_net_test_satisfied(s, test);
 	case GROUP_TEST_STRING:
-		return has_strings() && is_further_filter_satisfied(&s->walk, index);
+		return has_strings() && is_further_filter_satisfied(s, index);
 	case GROUP_TEST_PRESENT:
-		return has_strings() && !s->buffer.is_missing[has_second_string() && index];
+		return has_strings() && !s->buffer.is_missing[string_number(index)];
 	}
 	return false;
 }
@@ -413,14 +420,15 @@ static __always_inline bool run_test(struct hook_scratch *s)
 }
 
 /* Loads the next word of rules. */
-static __always_inline void begin_word(struct group_walk *walk, const struct group_set *first,
+static __always_inline void begin_word(struct hook_scratch *s, const struct group_set *first,
 				       const struct group_set *second)
 {
+	struct group_walk *walk = &s->walk;
 	u32 index = first_bit((u16)(walk->summary & -walk->summary));
 
 	walk->summary &= walk->summary - 1;
 	walk->index = index;
-	walk->word = read_set_word(first, index) | read_set_word(second, index) | read_second_word(walk, index);
+	walk->word = read_set_word(first, index) | read_set_word(second, index) | read_other_words(&s->buffer, index);
 }
 
 /* Runs the next comparison of the rule. `holds`: the rule has none. */
@@ -457,7 +465,7 @@ static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 		if (!word) {
 			if (!walk->summary)
 				return 1;
-			begin_word(walk, get_set(walk->first_set), get_set(walk->second_set));
+			begin_word(s, get_set(walk->first_set), get_set(walk->second_set));
 			word = walk->word;
 			if (!word)
 				return 0;
@@ -473,19 +481,27 @@ static long walk_rules(u32 i __attribute__((unused)), struct rule_steps *steps)
 
 enum { RULE_STEPS_MAX = GROUP_WORDS + GROUP_RULES_MAX + GROUP_TESTS_MAX + 1 };
 
-/* The sets that the second string leads to. Returns their summary; `any`: one of them. */
-static __always_inline u64 begin_second(const struct string_buffer *buffer, struct group_walk *walk,
-					const struct group_set **any)
+/* The summaries of the sets that all strings but the first one lead to. `any`: the first set that there is, or null. */
+static __always_inline u64 read_other_summaries(const struct string_buffer *buffer, const struct group_set **any)
 {
-	const struct group_set *third = get_set(buffer->prefix_set[1]), *fourth = get_set(buffer->postfix_set[1]);
+	u64 summary = 0;
 
-	walk->third_set = buffer->prefix_set[1];
-	walk->fourth_set = buffer->postfix_set[1];
-	*any = third ? third : fourth;
-	return read_summary(third) | read_summary(fourth);
+#pragma unroll
+	for (u32 i = 1; i < GROUP_STRINGS_MAX; i++) {
+		const struct group_set *prefix, *postfix;
+
+		if (!is_filtered(i))
+			break;
+		prefix = get_set(buffer->prefix_set[i]);
+		postfix = get_set(buffer->postfix_set[i]);
+		summary |= read_summary(prefix) | read_summary(postfix);
+		if (!*any)
+			*any = prefix ? prefix : postfix;
+	}
+	return summary;
 }
 
-/* Walks through the rules of two sets, and of those of the second string. */
+/* Walks through the rules of two sets, and of those of further strings. */
 static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch *s, u32 first_set, u32 second_set)
 {
 	const struct group_set *first = get_set(first_set), *second = get_set(second_set), *any = first;
@@ -496,13 +512,8 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 
 	if (!any)
 		any = second;
-	if (has_second_string()) {
-		const struct group_set *other;
-
-		summary |= begin_second(&s->buffer, walk, &other);
-		if (!any)
-			any = other;
-	}
+	if (has_strings() && has_second_string())
+		summary |= read_other_summaries(&s->buffer, &any);
 	if (!any || !summary)
 		return;
 	walk->facts = 0;
@@ -523,7 +534,7 @@ static __always_inline void walk_sets(void *ctx, u64 frame, struct hook_scratch 
 	rule = *(volatile u32 *)&any->lowest % GROUP_RULES_MAX;
 	index = rule / 64;
 	if (likely(summary == 1ULL << index && (read_set_word(first, index) | read_set_word(second, index) |
-						read_second_word(walk, index)) == 1ULL << rule % 64)) {
+						read_other_words(&s->buffer, index)) == 1ULL << rule % 64)) {
 		walk->summary = 0;
 		continue_rule(s, begin_rule(walk, rule));
 	} else {

@@ -11,36 +11,38 @@
 
 #include "group_tables.bpf.h"
 
-/*
- * The hooks of the group filter two strings or paths. They are the first two objects. The call goes on with the second
- * one, whatever the first one leads to.
- */
-static __always_inline bool has_second_string(void)
+/* The values with filters are the first objects. The call goes on until the last one, whatever the others lead to. */
+static __always_inline bool is_filtered(u32 index)
 {
-	return config.objects_count > 1 && config.objects[1].filtered;
+	return index < GROUP_STRINGS_MAX && config.objects_count > index && config.objects[index].filtered;
 }
 
-static __always_inline bool is_second_string(u32 index)
+static __always_inline bool has_second_string(void)
 {
-	return has_second_string() && index;
+	return is_filtered(1);
+}
+
+/* The number of a filtered string, from the index of its object. */
+static __always_inline u32 string_number(u32 index)
+{
+	return has_second_string() ? index % GROUP_STRINGS_MAX : 0;
 }
 
 /* The set of a case in enum group_set_index. */
 static __always_inline u32 special_set(u32 set, u32 index)
 {
-	return is_second_string(index) ? set + GROUP_SECOND_STRING : set;
+	return set + string_number(index) * GROUP_STRING_SETS;
 }
 
 static __always_inline void keep_sets(struct string_buffer *buffer, u32 index, u32 prefix, u32 postfix)
 {
-	index = is_second_string(index);
-	buffer->prefix_set[index] = prefix;
-	buffer->postfix_set[index] = postfix;
+	buffer->prefix_set[string_number(index)] = prefix;
+	buffer->postfix_set[string_number(index)] = postfix;
 }
 
 static __always_inline u64 filter_missing(struct string_buffer *buffer, u32 index, u64 candidates, bool is_missing)
 {
-	buffer->is_missing[is_second_string(index)] = is_missing;
+	buffer->is_missing[string_number(index)] = is_missing;
 	return candidates;
 }
 
@@ -122,11 +124,11 @@ static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 s
 	struct trie_key *key;
 
 	if (cut_start) {
-		key = head_key(buffer, is_second_string(index), count);
+		key = head_key(buffer, string_number(index), count);
 		return key ? lookup_rules(&group_prefix, key) : special_set(GROUP_CUT_START, index);
 	}
 	key = (void *)&buffer->bytes[start - 5];
-	key->slot = is_second_string(index);
+	key->slot = string_number(index);
 	key->prefix_bits = 8 + 8 * (count > length ? length : count);
 	return lookup_rules(&group_prefix, key);
 }
@@ -136,7 +138,7 @@ static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 
 	struct trie_key *key = &buffer->reversed;
 	u32 length = STRING_END - start, bits;
 
-	key->slot = is_second_string(index);
+	key->slot = string_number(index);
 	key->prefix_bits = 8 + 8 * (count > length ? length : count);
 	/* read from memory, so that the verifier does not check the loop again for each length */
 	bits = *(volatile u32 *)&key->prefix_bits;
@@ -175,19 +177,32 @@ static __always_inline bool has_rules(u32 first, u32 second)
 	return set && *(volatile u32 *)&set->has_rules;
 }
 
+/* As has_rules(), for all strings. */
+static __noinline bool has_rules_of_strings(const struct string_buffer *buffer)
+{
+#pragma unroll
+	for (u32 i = 0; i < GROUP_STRINGS_MAX; i++) {
+		if (!is_filtered(i))
+			break;
+		if (has_rules(buffer->prefix_set[i], buffer->postfix_set[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */
 static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start, u32 index, u64 candidates,
 					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
 					 bool cut_unknown)
 {
-	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET, others = GROUP_NO_SET;
+	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET;
 
-	if (index > has_second_string())
+	if (index >= GROUP_STRINGS_MAX)
 		return candidates;
 	if (start < STRING_HEADROOM || start > STRING_END)
 		return 0;
 	/* the set of a value of Equal also has the rules with a Prefix of it */
-	if (!is_second_string(index) && group_header.has_equal && !cut_start && !cut_end)
+	if (!string_number(index) && group_header.has_equal && !cut_start && !cut_end)
 		prefix = find_equal_rules(buffer, start);
 	if (prefix == GROUP_NO_SET && group_header.longest_prefix)
 		prefix = find_prefix_rules(buffer, start, index, group_header.longest_prefix, cut_start, cut_end);
@@ -198,15 +213,9 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 			postfix = special_set(GROUP_CUT_END, index);
 	}
 	keep_sets(buffer, index, prefix, postfix);
-	if (has_second_string()) {
-		if (!index)
-			return candidates;
-		others = buffer->prefix_set[0] | buffer->postfix_set[0];
-	}
-	if (!(prefix | postfix | others))
-		return 0;
-	if (group_header.has_further && !has_rules(prefix, postfix) &&
-	    !(has_second_string() && has_rules(buffer->prefix_set[0], buffer->postfix_set[0])))
+	if (has_second_string())
+		return is_filtered(index + 1) || has_rules_of_strings(buffer) ? candidates : 0;
+	if (!(prefix | postfix) || (group_header.has_further && !has_rules(prefix, postfix)))
 		return 0;
 	return candidates;
 }

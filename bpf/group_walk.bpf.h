@@ -16,7 +16,6 @@ struct group_walk {
 	u64 frame; /* of the call */
 	u64 socket; /* the argument that TrackSock and UntrackSock name: the address of a struct sock */
 	u32 first_set, second_set;
-	u32 third_set, fourth_set; /* those of the second string; see has_second_string() */
 	u32 net_set; /* the rules that a port leads to */
 	u32 pad0;
 	u32 index; /* of the current word */

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '015c3dd191de7f7b';
+export const LAYOUT_HASH = '021b72695ddc0aa2';
 
 /** enum event_type */
 export const EventType = {
@@ -1104,7 +1104,7 @@ export const GroupLimit = {
   GROUP_RULES_MAX: 1024,
   GROUP_SETS_MAX: 4096,
   GROUP_TESTS_MAX: 8192,
-  GROUP_STRINGS_MAX: 2,
+  GROUP_STRINGS_MAX: 4,
   GROUP_STRING_MAX: 254,
   GROUP_EQUAL_MAX: 64,
   GROUP_SLOT_BITS: 13,
@@ -1128,8 +1128,8 @@ export const GroupSetIndex = {
   GROUP_UNKNOWN_STRING: 2,
   GROUP_CUT_START: 3,
   GROUP_CUT_END: 4,
-  GROUP_SECOND_STRING: 3,
-  GROUP_FIRST_SET: 8,
+  GROUP_STRING_SETS: 3,
+  GROUP_FIRST_SET: 14,
 } as const;
 
 /** struct group_header */

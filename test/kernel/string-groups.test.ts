@@ -1,4 +1,4 @@
-/** Policies on two strings or paths that share a program report the same calls as with programs of their own. */
+/** Policies on several strings or paths that share a program report the same calls as with programs of their own. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -80,6 +80,18 @@ const KINDS: readonly Kind[] = [
     args: '[{index: 1, type: dentry}, {index: 3, type: dentry}]',
     slots: [1, 3],
     values: RENAMES,
+    workload: renameAll,
+  },
+  {
+    title: 'the folders and the paths of a rename',
+    call: 'security_path_rename',
+    args: '[{index: 0, type: path}, {index: 1, type: dentry}, {index: 2, type: path}, {index: 3, type: dentry}]',
+    slots: [0, 1, 2, 3],
+    values: {
+      Equal: [FOLDER, `${FOLDER}/a`, `${FOLDER}/sub`, `${FOLDER}/sub/a`],
+      Prefix: ['/srv', `${FOLDER}/`, `${FOLDER}/sub`, `${FOLDER}/endless`],
+      Postfix: ['.txt', '/a', 'sub', 's'],
+    },
     workload: renameAll,
   },
   {
@@ -167,7 +179,7 @@ async function run(kind: Kind, policies: readonly PolicySource[], groupPolicies:
 
 const describeWithGroups = onKernelWithGroups() ? describe : (): void => {};
 
-describeWithGroups('policies on two strings that share a program', function () {
+describeWithGroups('policies on several strings that share a program', function () {
   afterEach(() => {
     execFileSync('rm', ['-rf', FOLDER]);
   });

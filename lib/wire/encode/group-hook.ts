@@ -54,7 +54,7 @@ export interface GroupTestSource {
 
 /** The strings of a rule. Each character of a key is a byte. Those of `postfix` are reversed. */
 export interface RuleStrings {
-  /** The number of the string or path: 0 or 1; see `filteredSlots`. */
+  /** The number of the string or path, in the order of `filteredSlots`. */
   readonly string: number;
   readonly table: 'prefix' | 'postfix';
   readonly keys: readonly string[];
@@ -160,7 +160,7 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
       refuse('it filters a string by something other than Equal, Prefix and Postfix');
     }
   });
-  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX) refuse('it filters a third string or path');
+  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX) refuse(`it filters more than ${GroupLimit.GROUP_STRINGS_MAX} strings or paths`);
 }
 
 function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
@@ -467,7 +467,7 @@ export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): 
   const bare = toBareHook(hook);
   const [first, ...others] = filteredSlots(hook);
   const isPath = first !== undefined && READS[(hookValues(hook)[first] as CompiledValue).type].class === 'path';
-  // with two strings, what the first one leads to does not end a call, so nothing about it can be remembered
+  // with more strings, what the first one leads to does not end a call, so nothing about it can be remembered
   const isCached = isPath && others.length === 0;
   const filtered = first === undefined ? [] : [first, ...others];
   const order = [...filtered, ...objectOrder(bare).filter((slot) => !filtered.includes(slot))];

@@ -53,17 +53,22 @@ export interface Removal {
   readonly deletedKeys: readonly TableChange[];
 }
 
-type Table = 'prefix' | 'postfix' | 'secondPrefix' | 'secondPostfix' | 'number' | 'network';
-/** The keys of the second string have another slot. */
-const MAPS: Readonly<Record<Table, string>> = {
-  prefix: 'group_prefix',
-  postfix: 'group_postfix',
-  secondPrefix: 'group_prefix',
-  secondPostfix: 'group_postfix',
-  number: 'group_numbers',
-  network: 'group_networks',
-};
-const TABLES = Object.keys(MAPS) as Table[];
+/** The tables of the first string, of the second one, and so on, and those of numbers and networks. */
+type Table = StringTableName | 'number' | 'network';
+type StringTableName = `${'prefix' | 'postfix'} ${number}`;
+const STRINGS = Array.from({ length: GroupLimit.GROUP_STRINGS_MAX }, (_, string) => string);
+const STRING_TABLES = STRINGS.flatMap((string) => [`prefix ${string}`, `postfix ${string}`] as const);
+const TABLES: readonly Table[] = [...STRING_TABLES, 'number', 'network'];
+
+/** Its values of Equal are in group_equal. */
+const FIRST_PREFIX: StringTableName = 'prefix 0';
+
+/** The map with the keys of a table. Those of each string have a slot of their own. */
+function mapOf(table: Table): string {
+  if (table === 'number') return 'group_numbers';
+  if (table === 'network') return 'group_networks';
+  return table.startsWith('prefix') ? 'group_prefix' : 'group_postfix';
+}
 
 /** A set of rules. A value leads to it, or one of the cases of GroupSetIndex. */
 interface RuleSet {
@@ -98,14 +103,7 @@ const GENERATION_STEP = 0x9e3779b97f4a7c15n;
 
 export class GroupTables {
   readonly #members = new Map<number, Member>();
-  readonly #tables: Readonly<Record<Table, Map<string, RuleSet>>> = {
-    prefix: new Map(),
-    postfix: new Map(),
-    secondPrefix: new Map(),
-    secondPostfix: new Map(),
-    number: new Map(),
-    network: new Map(),
-  };
+  readonly #tables: ReadonlyMap<Table, Map<string, RuleSet>> = new Map(TABLES.map((table) => [table, new Map()]));
   readonly #special = new Map<number, RuleSet>();
   readonly #further = new GroupFurther();
   readonly #equal = new EqualSlots();
@@ -140,7 +138,7 @@ export class GroupTables {
     const slot = this.#numberSlot ?? lookedUpSlot(rules);
     const filters = listFilters(rules, slot);
     const keys = filters.flatMap((filter) => filter.keys);
-    const added = new Set(keys.filter(({ table, key }) => !this.#tables[table].has(key)).map(keyName));
+    const added = new Set(keys.filter(({ table, key }) => !this.#table(table).has(key)).map(keyName));
     if (added.size > this.#freeSets.length) return undefined;
     const firstRule = this.#rules.take(filters.length);
     if (firstRule === undefined) return undefined;
@@ -185,7 +183,7 @@ export class GroupTables {
           const own = created
             .filter((each) => each.table === table && each.set.slot === undefined)
             .map(({ set }) => set);
-          return own.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, own, true) }];
+          return own.length === 0 ? [] : [{ map: mapOf(table), bytes: encodeKeys(table, own, true) }];
         }),
         ...this.#encodeSlots(
           created.map(({ set }) => set),
@@ -207,10 +205,10 @@ export class GroupTables {
     changed: Set<RuleSet>,
     created: { readonly table: Table; readonly set: RuleSet }[],
   ): void {
-    const sets = this.#tables[table];
+    const sets = this.#table(table);
     let set = sets.get(key);
     if (set === undefined) {
-      const slot = table === 'prefix' ? this.#equal.take(key) : undefined;
+      const slot = table === FIRST_PREFIX ? this.#equal.take(key) : undefined;
       set = newSet(this.#freeSets.pop() as number, key, slot);
       if (table !== 'number') {
         for (const each of beginnings(sets, key)) for (const other of each.own) setBit(set.bytes, other);
@@ -253,7 +251,7 @@ export class GroupTables {
       disabled: [
         { map: 'group_rules', bytes: encodeRules(hook, member, false, true) },
         ...this.#encodeSlots(
-          [...this.#tables.prefix.values()].filter(({ own }) => isUsedOnlyBy(own, member)),
+          [...this.#table(FIRST_PREFIX).values()].filter(({ own }) => isUsedOnlyBy(own, member)),
           false,
         ),
       ],
@@ -264,10 +262,10 @@ export class GroupTables {
 
   #listDeletedKeys(member: Member): TableChange[] {
     const keys = TABLES.flatMap((table) => {
-      const sets = [...this.#tables[table].values()].filter(
+      const sets = [...this.#table(table).values()].filter(
         ({ own, slot }) => slot === undefined && isUsedOnlyBy(own, member),
       );
-      return sets.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, sets, false) }];
+      return sets.length === 0 ? [] : [{ map: mapOf(table), bytes: encodeKeys(table, sets, false) }];
     });
     return [...keys, ...encodeFolders(this.#names.ownFolders(member.rules), false)];
   }
@@ -278,11 +276,11 @@ export class GroupTables {
     if (member === undefined) return [];
     const changed: RuleSet[] = [];
     for (const table of TABLES) {
-      for (const [key, set] of this.#tables[table]) {
+      for (const [key, set] of this.#table(table)) {
         const isDeleted = isUsedOnlyBy(set.own, member);
         if (clearRules(set, member)) changed.push(set);
         if (!isDeleted) continue;
-        this.#tables[table].delete(key);
+        this.#table(table).delete(key);
         this.#countKey(table, key, -1);
         this.#freeSets.push(set.index);
         if (set.slot !== undefined) this.#equal.release(set.slot);
@@ -304,7 +302,7 @@ export class GroupTables {
     if (member === undefined) return 0;
     let bytes = member.numbers * GroupRule.sizeof + member.tests.flat().length * GroupTest.sizeof;
     for (const table of TABLES) {
-      for (const { own, key, slot } of this.#tables[table].values()) {
+      for (const { own, key, slot } of this.#table(table).values()) {
         if (isUsedOnlyBy(own, member)) bytes += GroupSet.sizeof + (slot === undefined ? NODE_BYTES + key.length : U64);
       }
     }
@@ -336,12 +334,20 @@ export class GroupTables {
     );
   }
 
+  #table(table: Table): Map<string, RuleSet> {
+    return this.#tables.get(table) as Map<string, RuleSet>;
+  }
+
+  /** Bytes of the longest key in the tables of all strings. */
+  #longestKey(end: 'prefix' | 'postfix'): number {
+    return Math.max(...STRINGS.map((string) => longestKey(this.#table(`${end} ${string}`))));
+  }
+
   #encodeHeader(): TableChange {
     const entry = new DataView(new ArrayBuffer(U32 + GroupHeader.sizeof));
     entry.setBigUint64(U32 + GroupHeader.generation, this.#generation, true);
-    const { prefix, postfix, secondPrefix, secondPostfix } = this.#tables;
-    entry.setUint8(U32 + GroupHeader.longestPrefix, Math.max(longestKey(prefix), longestKey(secondPrefix)));
-    entry.setUint8(U32 + GroupHeader.longestPostfix, Math.max(longestKey(postfix), longestKey(secondPostfix)));
+    entry.setUint8(U32 + GroupHeader.longestPrefix, this.#longestKey('prefix'));
+    entry.setUint8(U32 + GroupHeader.longestPostfix, this.#longestKey('postfix'));
     entry.setUint8(U32 + GroupHeader.looksUp, Number(this.#numberSlot !== undefined));
     const [slot, word] = splitSlot(this.#numberSlot ?? 0);
     entry.setUint8(U32 + GroupHeader.numberSlot, slot);
@@ -367,11 +373,10 @@ const NODE_BYTES = 48;
 
 const SPECIAL: readonly number[] = [
   GroupSetIndex.GROUP_ALWAYS,
-  GroupSetIndex.GROUP_UNKNOWN_STRING,
-  GroupSetIndex.GROUP_CUT_START,
-  GroupSetIndex.GROUP_CUT_END,
-  ...[GroupSetIndex.GROUP_UNKNOWN_STRING, GroupSetIndex.GROUP_CUT_START, GroupSetIndex.GROUP_CUT_END].map(
-    (index) => index + GroupSetIndex.GROUP_SECOND_STRING,
+  ...STRINGS.flatMap((string) =>
+    [GroupSetIndex.GROUP_UNKNOWN_STRING, GroupSetIndex.GROUP_CUT_START, GroupSetIndex.GROUP_CUT_END].map(
+      (index) => index + string * GroupSetIndex.GROUP_STRING_SETS,
+    ),
   ),
 ];
 
@@ -410,7 +415,7 @@ function unknownSets({ string, table, isPrefix }: RuleStrings, counts: boolean):
     GroupSetIndex.GROUP_UNKNOWN_STRING,
     ...(isPrefix ? [GroupSetIndex.GROUP_CUT_START] : []),
     ...(table === 'postfix' ? [GroupSetIndex.GROUP_CUT_END] : []),
-  ].map((index) => index + string * GroupSetIndex.GROUP_SECOND_STRING);
+  ].map((index) => index + string * GroupSetIndex.GROUP_STRING_SETS);
 }
 
 interface RuleKey {
@@ -422,9 +427,8 @@ function keyName({ table, key }: RuleKey): string {
   return `${table} ${key}`;
 }
 
-function stringKeys({ string, table: own, keys }: RuleStrings): RuleKey[] {
-  const second = own === 'prefix' ? 'secondPrefix' : 'secondPostfix';
-  return keys.map((key) => ({ table: string === 0 ? own : second, key }));
+function stringKeys({ string, table, keys }: RuleStrings): RuleKey[] {
+  return keys.map((key) => ({ table: `${table} ${string}`, key }));
 }
 
 /** The keys that lead to a rule; none for a rule that is always compared. */
@@ -507,7 +511,7 @@ function encodeU32(value: number): Uint8Array {
 /** Encodes the keys. `withSets`: each is followed by the index of its set. */
 function encodeKeys(table: Table, sets: readonly RuleSet[], withSets: boolean): Uint8Array {
   return concatBytes(
-    sets.flatMap(({ key, index }) => [KEY_ENCODERS[table](key), ...(withSets ? [encodeU32(index)] : [])]),
+    sets.flatMap(({ key, index }) => [encodeKey(table, key), ...(withSets ? [encodeU32(index)] : [])]),
   );
 }
 
@@ -548,14 +552,11 @@ function encodeNetworkKey(key: string): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-const KEY_ENCODERS: Readonly<Record<Table, (key: string) => Uint8Array>> = {
-  prefix: (key) => encodeStringKey(key, 0),
-  postfix: (key) => encodeStringKey(key, 0),
-  secondPrefix: (key) => encodeStringKey(key, 1),
-  secondPostfix: (key) => encodeStringKey(key, 1),
-  number: encodeNumberKey,
-  network: encodeNetworkKey,
-};
+function encodeKey(table: Table, key: string): Uint8Array {
+  if (table === 'number') return encodeNumberKey(key);
+  if (table === 'network') return encodeNetworkKey(key);
+  return encodeStringKey(key, Number(table.split(' ')[1]));
+}
 
 /**
  * Encodes the rules. While they become enabled one after the other, the first that matches must be among those that are:

@@ -419,13 +419,13 @@ ${equal}
       /more than 64 values/,
     ],
     [
-      'a third path',
+      'a fifth path',
       () =>
         compile(
-          `- matchArgs: [${[0, 1, 2].map((index) => `{index: ${index}, operator: Equal, values: [/a]}`).join(', ')}]`,
-          '[{index: 0, type: path}, {index: 1, type: path}, {index: 2, type: string}]',
+          `- matchArgs: [${[0, 1, 2, 3, 4].map((index) => `{index: ${index}, operator: Equal, values: [/a]}`).join(', ')}]`,
+          `[${[0, 1, 2, 3, 4].map((index) => `{index: ${index}, type: path}`).join(', ')}]`,
         ),
-      /third string/,
+      /more than 4 strings/,
     ],
     [
       'an id in its own namespace',
