@@ -164,6 +164,8 @@ ${formatTable(costs)}
   connection. A group compares the hash of the port or address before it describes the socket. **both in turn**: they
   are two groups, so the limit of 2 and 10 policies is 1.5. **TrackSock**: on networks, and this action stores the
   owner of the socket. These rows vary by 100 and more.
+- **renames**: policies on \`security_path_rename\` with the old or the new path of a file; what they add to a rename.
+  Such calls have no negative cache.
 - A trampoline of the kernel holds 38 programs. Further separate policies are kprobes.`;
 }
 

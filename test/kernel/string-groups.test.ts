@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import type { HookStatus, PolicySource, ProcessKprobeEvent } from '../../types/index.js';
+import { NIGHTLY } from '../nightly.js';
 import { argumentValue, kprobePolicy, onKernelWithGroups, Recording } from './support.js';
 
 /** On the root's file system: the mount of a dentry is a guess. */
@@ -10,7 +11,7 @@ const FOLDER = '/srv/string-groups';
 /** Longer than the strings of the hash table, and than the bytes in which a program keeps a path. */
 const DEEP = 'deep/'.repeat(16);
 const ENDLESS = `${'endless'.repeat(30)}/`.repeat(22);
-const POLICIES = 24;
+const POLICIES = NIGHTLY ? 24 : 12;
 
 /** A generator of numbers: the policies are the same in each run. */
 class Picker {
