@@ -96,7 +96,14 @@ class NotGroupable extends Error {}
 export function toGroupRules(hook: CompiledHook, context: EncodeContext): readonly GroupRuleSource[] | string {
   try {
     checkShape(hook, context);
-    return Array.from({ length: Math.max(1, hook.selectors) }, (_, selector) => toRule(hook, selector, context));
+    const values = hookValues(hook);
+    const strings = filteredSlots(hook).map((slot): FilteredString => {
+      const value = values[slot] as CompiledValue;
+      return { value, excluding: new Set(excludingSelectors(value)) };
+    });
+    return Array.from({ length: Math.max(1, hook.selectors) }, (_, selector) =>
+      toRule(hook, strings, selector, context),
+    );
   } catch (error) {
     if (error instanceof NotGroupable) return error.message;
     throw error;
@@ -160,13 +167,24 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
       refuse('it filters a string by something other than Equal, Prefix and Postfix');
     }
   });
-  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX) refuse(`it filters more than ${GroupLimit.GROUP_STRINGS_MAX} strings or paths`);
+  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX)
+    refuse(`it filters more than ${GroupLimit.GROUP_STRINGS_MAX} strings or paths`);
 }
 
-function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
+interface FilteredString {
+  readonly value: CompiledValue;
+  /** The selectors that it does not satisfy if it is missing. */
+  readonly excluding: ReadonlySet<number>;
+}
+
+function toRule(
+  hook: CompiledHook,
+  filtered: readonly FilteredString[],
+  selector: number,
+  context: EncodeContext,
+): GroupRuleSource {
   const values = hookValues(hook);
-  const texts = filteredSlots(hook).map((slot) => values[slot] as CompiledValue);
-  const [strings, ...further] = toStrings(texts, selector);
+  const [strings, ...further] = toStrings(filtered, selector);
   const actions = hook.actions?.[selector];
   const sets = hook.sets.filter(({ selectors }) => selectors.includes(selector));
   const flags =
@@ -177,8 +195,8 @@ function toRule(hook: CompiledHook, selector: number, context: EncodeContext): G
   const numbers = new Map<number, readonly bigint[]>();
   const networks = new Map<number, readonly AddressPrefix[]>();
   const tests: GroupTestSource[] = [];
-  texts.forEach((value, index) => {
-    if (!excludingSelectors(value).includes(selector)) return;
+  filtered.forEach(({ excluding }, index) => {
+    if (!excluding.has(selector)) return;
     tests.push({ ...BIT_TEST, kind: GroupTestKind.GROUP_TEST_PRESENT, index, negate: false });
   });
   values.forEach((value, slot) => {
@@ -237,9 +255,9 @@ export function isAnyString({ keys }: RuleStrings): boolean {
 }
 
 /** The filters of the selector on strings. The values of the first one lead to the rule. */
-function toStrings(values: readonly CompiledValue[], selector: number): FurtherStrings[] {
-  if (values.length === 0) return [];
-  const filters = values.flatMap(({ texts }, string) =>
+function toStrings(filtered: readonly FilteredString[], selector: number): FurtherStrings[] {
+  if (filtered.length === 0) return [];
+  const filters = filtered.flatMap(({ value: { texts } }, string) =>
     (['equal', 'prefix', 'postfix'] as const)
       .flatMap((kind) => toFilters(kind, texts[kind], selector))
       .map((filter) => ({ ...filter, string })),
