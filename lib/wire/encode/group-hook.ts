@@ -95,9 +95,10 @@ class NotGroupable extends Error {}
  */
 export function toGroupRules(hook: CompiledHook, context: EncodeContext): readonly GroupRuleSource[] | string {
   try {
-    checkShape(hook, context);
+    const slots = filteredSlots(hook);
+    checkShape(hook, slots.length, context);
     const values = hookValues(hook);
-    const strings = filteredSlots(hook).map((slot): FilteredString => {
+    const strings = slots.map((slot): FilteredString => {
       const value = values[slot] as CompiledValue;
       return { value, excluding: new Set(excludingSelectors(value)) };
     });
@@ -145,7 +146,7 @@ const GROUP_ACTIONS: ReadonlySet<CompiledAction> = new Set([
   'untrackSock',
 ]);
 
-function checkShape(hook: CompiledHook, context: EncodeContext): void {
+function checkShape(hook: CompiledHook, strings: number, context: EncodeContext): void {
   const { actions = [] } = hook;
   if (context.pair) refuse('it reads values at the entry and at the return');
   const action = actions.flatMap(({ order }) => order).find((name) => !GROUP_ACTIONS.has(name));
@@ -156,18 +157,17 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
   if (hook.returnedSocket !== undefined) refuse('it has a returnArgAction');
   if (hook.cel.entry.length + hook.cel.returned.length > 0) refuse('it has an expression');
   if (hook.changes.length > 0) refuse('it has matchNamespaceChanges or matchCapabilityChanges');
-  const hasStrings = filteredSlots(hook).length > 0;
   hookValues(hook).forEach((value) => {
     const { class: own } = READS[value.type];
     if (own === 'buffer') refuse(`it reads a value of the type ${value.type}`);
-    if (own === 'detail' && hasStrings) refuse(`it reads a string and a value of the type ${value.type}`);
+    if (own === 'detail' && strings > 0) refuse(`it reads a string and a value of the type ${value.type}`);
     if (own === 'number' || own === 'nothing' || own === 'detail') return;
     const { texts, ints } = value;
     if (ints.length > 0 || (texts.substrings ?? []).length > 0 || (texts.inode ?? []).length > 0) {
       refuse('it filters a string by something other than Equal, Prefix and Postfix');
     }
   });
-  if (filteredSlots(hook).length > GroupLimit.GROUP_STRINGS_MAX)
+  if (strings > GroupLimit.GROUP_STRINGS_MAX)
     refuse(`it filters more than ${GroupLimit.GROUP_STRINGS_MAX} strings or paths`);
 }
 

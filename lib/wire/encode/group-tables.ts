@@ -64,7 +64,7 @@ const TABLES: readonly Table[] = [...STRING_TABLES, 'number', 'network'];
 const FIRST_PREFIX: StringTableName = 'prefix 0';
 
 /** The map with the keys of a table. Those of each string have a slot of their own. */
-function mapOf(table: Table): string {
+function mapName(table: Table): string {
   if (table === 'number') return 'group_numbers';
   if (table === 'network') return 'group_networks';
   return table.startsWith('prefix') ? 'group_prefix' : 'group_postfix';
@@ -183,7 +183,7 @@ export class GroupTables {
           const own = created
             .filter((each) => each.table === table && each.set.slot === undefined)
             .map(({ set }) => set);
-          return own.length === 0 ? [] : [{ map: mapOf(table), bytes: encodeKeys(table, own, true) }];
+          return own.length === 0 ? [] : [{ map: mapName(table), bytes: encodeKeys(table, own, true) }];
         }),
         ...this.#encodeSlots(
           created.map(({ set }) => set),
@@ -265,7 +265,7 @@ export class GroupTables {
       const sets = [...this.#table(table).values()].filter(
         ({ own, slot }) => slot === undefined && isUsedOnlyBy(own, member),
       );
-      return sets.length === 0 ? [] : [{ map: mapOf(table), bytes: encodeKeys(table, sets, false) }];
+      return sets.length === 0 ? [] : [{ map: mapName(table), bytes: encodeKeys(table, sets, false) }];
     });
     return [...keys, ...encodeFolders(this.#names.ownFolders(member.rules), false)];
   }
