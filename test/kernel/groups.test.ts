@@ -14,6 +14,7 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
+import { randomPick } from '../random.js';
 import {
   argumentValue,
   fileArgument,
@@ -631,29 +632,16 @@ function toCounts({ name, matched, posted, suppressed, lost }: PolicyStatus): un
   return { name, matched, posted, suppressed, lost };
 }
 
-/** A linear congruential generator: the policies are the same in each run. */
+/** The policies are the same in each run. */
 const SEED = 7;
-class Picker {
-  #state = SEED;
-
-  pick<T>(choices: readonly T[]): T {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return choices[Math.floor((this.#state / 2 ** 32) * choices.length)] as T;
-  }
-}
-
-let picker = new Picker();
+let pick = randomPick(SEED);
 /** For further filters. Without them, the other choices must stay the same: tests check what these choices cover. */
-let furtherPicker = new Picker();
-
-function pick<T>(choices: readonly T[]): T {
-  return picker.pick(choices);
-}
+let pickAgain = randomPick(SEED);
 
 /** `choices`: what a selector can have besides its arguments. */
 function randomPolicies(count: number, choices: readonly Choice[]): { yaml: string }[] {
-  picker = new Picker();
-  furtherPicker = new Picker();
+  pick = randomPick(SEED);
+  pickAgain = randomPick(SEED);
   return Array.from({ length: count }, (_, i) => {
     const selectors = Array.from({ length: pick([1, 2, 3]) }, () => randomSelector(choices));
     return { yaml: kprobePolicy(`random-${i}`, fileHook(selectors.join('\n'))) };
@@ -716,9 +704,9 @@ ${filters.map((filter) => `  - ${filter}`).join('\n')}
 
 /** Further filters on the path. */
 function pickFurther(): readonly string[] {
-  const pickPath = (): string => furtherPicker.pick(PATHS);
-  const folder = `${FOLDER}/twin/${furtherPicker.pick(['a', 'aa', 'b'])}`;
-  return furtherPicker.pick([
+  const pickPath = (): string => pickAgain(PATHS);
+  const folder = `${FOLDER}/twin/${pickAgain(['a', 'aa', 'b'])}`;
+  return pickAgain([
     [],
     [],
     [`{index: 0, operator: NotEqual, values: ["${pickPath()}", "${pickPath()}"]}`],

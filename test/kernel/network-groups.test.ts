@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { HookStatus, PolicySource, ProcessKprobeEvent } from '../../types/index.js';
+import { randomPick } from '../random.js';
 import { prepareWorkload, kprobePolicy, onKernelWithGroups, Recording, WORKLOAD } from './support.js';
 
 const POLICIES = 12;
@@ -98,15 +99,11 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** A linear congruential generator: the policies are the same in each run. */
-let state = 1;
-function pick<T>(choices: readonly T[]): T {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
-}
+/** The policies are the same in each run. */
+const SEED = 1;
 
 function randomPolicies({ call, args, filters }: Kind): PolicySource[] {
-  state = 1;
+  const pick = randomPick(SEED);
   const hooks = Array.from({ length: POLICIES }, () => {
     const selectors = Array.from({ length: pick([1, 2]) }, () => {
       // two filters with the same operator on one argument are an error

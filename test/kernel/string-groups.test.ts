@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import type { HookStatus, PolicySource, ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
+import { randomPick } from '../random.js';
 import { argumentValue, kprobePolicy, onKernelWithGroups, Recording } from './support.js';
 
 /** On the root's file system: the mount of a dentry is a guess. */
@@ -13,15 +14,9 @@ const DEEP = 'deep/'.repeat(16);
 const ENDLESS = `${'endless'.repeat(30)}/`.repeat(22);
 const POLICIES = NIGHTLY ? 24 : 12;
 
-/** A generator of numbers: the policies are the same in each run. */
-class Picker {
-  #state = 11;
-
-  pick<T>(choices: readonly T[]): T {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return choices[Math.floor((this.#state / 2 ** 32) * choices.length)] as T;
-  }
-}
+/** The policies are the same in each run. */
+const SEED = 11;
+type Pick = ReturnType<typeof randomPick>;
 
 interface Kind {
   readonly title: string;
@@ -117,29 +112,19 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-function randomFilter(picker: Picker, kind: Kind, index: number): string {
-  const operator = picker.pick([
-    'Equal',
-    'Prefix',
-    'Postfix',
-    'Equal',
-    'Prefix',
-    'NotEqual',
-    'NotPrefix',
-    'NotPostfix',
-  ]);
+function randomFilter(pick: Pick, kind: Kind, index: number): string {
+  const operator = pick(['Equal', 'Prefix', 'Postfix', 'Equal', 'Prefix', 'NotEqual', 'NotPrefix', 'NotPostfix']);
   const choices = kind.values[operator.replace('Not', '')] ?? [];
-  const values = [...new Set([picker.pick(choices), picker.pick(choices)])];
+  const values = [...new Set([pick(choices), pick(choices)])];
   return `{index: ${index}, operator: ${operator}, values: ${JSON.stringify(values)}}`;
 }
 
 /** Each selector needs a value: one without filters, or with negated ones only, has another group. */
 function randomPolicies(kind: Kind, count: number): PolicySource[] {
-  const picker = new Picker();
-  const pick = picker.pick.bind(picker);
+  const pick = randomPick(SEED);
   return Array.from({ length: count }, (_, i) => {
     const selectors = Array.from({ length: pick([1, 1, 2, 3]) }, () => {
-      const filters = Array.from({ length: pick([0, 1, 2]) }, () => randomFilter(picker, kind, pick(kind.slots)));
+      const filters = Array.from({ length: pick([0, 1, 2]) }, () => randomFilter(pick, kind, pick(kind.slots)));
       const operator = pick(['Equal', 'Prefix', 'Postfix']);
       const values = JSON.stringify([pick(kind.values[operator] ?? [])]);
       const leading = `{index: ${pick(kind.slots)}, operator: ${operator}, values: ${values}}`;

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
+import { randomPick } from '../random.js';
 import { isTracepoint, needsRoot, openTracer, Workshop } from './support.js';
 
 const EXEC = { event: 'sched_process_exec', args: ['{index: 2, type: linux_binprm}', '{index: 1, type: int}'] };
@@ -64,12 +65,8 @@ describe('policies that share one program on a raw tracepoint', function () {
   });
   after(() => shop?.remove());
 
-  /** A linear congruential generator: the policies are the same in each run. */
-  let state = 11;
-  const pick = <T>(choices: readonly T[]): T => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
-  };
+  /** The policies are the same in each run. */
+  const pick = randomPick(11);
 
   /** `isLed`: it has a filter that is not negated. */
   function randomSelector(isLed: boolean): string {

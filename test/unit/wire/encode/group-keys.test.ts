@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomChoice } from '../../../random.js';
 import { GroupKeys } from '../../../../lib/wire/encode/group-keys.js';
 import { GroupHeader, GroupLimit, StringHash } from '../../../../lib/wire/layout.gen.js';
 
@@ -39,11 +40,7 @@ describe('hashes of the numbers and networks of a group', () => {
   });
 
   it('each address of a network has a hash of the network, whatever its length', () => {
-    let state = 1;
-    const pick = (below: number): number => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return Math.floor((state / 2 ** 32) * below);
-    };
+    const pick = randomChoice(1);
     for (let round = 0; round < 300; round++) {
       const family = pick(2) === 0 ? 4 : 6;
       const network = Array.from({ length: family === 4 ? 4 : 16 }, () => pick(256));

@@ -1,6 +1,7 @@
 /** The tables of a group, read as the program reads them, lead to the same rules as a plain comparison. */
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
+import { randomChoice, randomPick } from '../../../random.js';
 import type { GroupRuleSource, RuleStrings } from '../../../../lib/wire/encode/group-hook.js';
 import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
 import {
@@ -249,19 +250,9 @@ const networkRule = (slot: number, ...networks: readonly (readonly [bytes: reado
   networks: new Map([[slot, networks.map(([bytes, bits]) => ({ family: 4 as const, bytes, bits }))]]),
 });
 
-/** Returns a function that chooses a number below the given one. */
-function randomChoice(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 describe('tables of a group', () => {
   it('agree with a plain comparison while random hooks come and go', () => {
-    const random = randomChoice(3);
-    const pick = <T>(choices: readonly T[]): T => choices[random(choices.length)] as T;
+    const pick = randomPick(3);
     const randomText = (): string => Array.from({ length: pick([1, 2, 3, 4]) }, () => pick(['a', 'b', '/'])).join('');
     const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
     const hooks = new Map<number, { readonly ways: readonly Way[]; readonly further: readonly More[] }[]>();
@@ -311,8 +302,7 @@ describe('tables of a group', () => {
   });
 
   it('several strings: random hooks agree with a plain comparison', () => {
-    const random = randomChoice(5);
-    const pick = <T>(choices: readonly T[]): T => choices[random(choices.length)] as T;
+    const pick = randomPick(5);
     const randomText = (): string => Array.from({ length: pick([1, 2, 3]) }, () => pick(['a', 'b', '/'])).join('');
     type Own = { readonly string: number; readonly negate: boolean; readonly ways: readonly Way[] };
     const [maps, tables] = [new Maps(), new GroupTables(true, 1)];
